@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core of Onelevel, for those who embed it: a kernel, an emulator, a simulator, a process that pages itself.
+ *
+ * Conditions that hold for all functions:
+ * - The core has no global state: systems live side by side. It is freestanding C11; it calls nothing but the port,
+ *   the pmap, the pager and the policy it was given, and memcpy and memset.
+ * - Every function but create and destroy may be called by any number of threads at once.
+ *   None may be called from within a port, pmap, pager or policy function, except ol_frames_lend and
+ *   ol_frames_return, which pagers' memory sources may call.
+ * - Addresses are bytes and page aligned unless said otherwise; sizes in pages are called `pages`.
+ * - A failed function leaves everything as it was, unless its contract says otherwise.
+ */
+#ifndef ONELEVEL_CORE_H
+#define ONELEVEL_CORE_H
+
+#include "core/pager.h"
+#include "core/pmap.h"
+#include "core/policy.h"
+#include "core/port.h"
+#include "core/types.h"
+
+struct ol_system; /* physical memory, its pager and policy, and the spaces that share them */
+struct ol_space;  /* an address space */
+
+struct ol_config {
+    const struct ol_port *port;               /* copied */
+    const struct ol_pmap_ops *pmap;           /* kept */
+    void *machine;                            /* kept; first argument of the pmap functions */
+    const struct ol_capabilities *machine_is; /* copied */
+    struct ol_pager *pager;                   /* kept, not closed; NULL: no swap, reclaim finds nothing to do */
+    const struct ol_policy_ops *policy;       /* kept */
+    const char *policy_parameters;            /* read at creation only; may be NULL */
+    uint32_t frames;                          /* the budget: how many frames may hold pages */
+    uint32_t frames_max;                      /* frames numbered 0 .. frames_max-1 exist; >= frames. What is beyond the
+                                                 budget is used only when nothing can be cleaned: never lose a page */
+    /* Watermarks, in frames. Below `low` free ones, reclaim works until there are `high`, counting standby frames.
+     * The last `reserve` free frames serve ol_frames_lend alone. All 0: exact replacement, one victim per fault and
+     * no standby list; the form in which simulators count. */
+    uint32_t reserve, low, high;
+};
+
+/* Counts since creation, but for those marked "now". Exact. */
+struct ol_statistics {
+    uint64_t faults;             /* calls of ol_fault that were resolved */
+    uint64_t faults_zero;        /* … by a page of zeros, first touch */
+    uint64_t faults_major;       /* … by reading from the pager */
+    uint64_t faults_rescued;     /* … by a frame on its way out (standby or modified) */
+    uint64_t faults_soft;        /* … by entering a mapping of a page in use: forgotten, or too few rights */
+    uint64_t faults_copied;      /* … by copying a shared page (copy-on-write) */
+    uint64_t faults_refused;     /* … not resolved: no region, no right, or an error */
+    uint64_t evictions;          /* pages that lost their frame */
+    uint64_t evictions_clean;    /* … without a write: a valid copy, or zeros, existed */
+    uint64_t writebacks;         /* pages written to the pager */
+    uint64_t read_errors;        /* pages that the pager could not read */
+    uint64_t write_errors;       /* pages that the pager could not write (kept in memory) */
+    uint64_t reclaims_direct;    /* reclaims by a fault that found no free frame */
+    uint64_t reclaims_ahead;     /* reclaims started by the low watermark */
+    uint64_t spared;             /* times a victim was found busy or wired and put back */
+    uint32_t frames_budget;      /* now */
+    uint32_t frames_in_use;      /* now: frames that hold pages, wired ones included */
+    uint32_t frames_in_use_peak; /* largest number there was */
+    uint32_t frames_free;        /* now */
+    uint32_t frames_standby;     /* now */
+    uint32_t frames_wired;       /* now */
+    uint32_t frames_lent;        /* now: given to the pager as memory */
+    uint32_t frames_lent_peak;   /* largest number there was */
+    uint32_t frames_over_budget; /* now: in use beyond the budget, because nothing could be cleaned */
+    uint64_t pages;              /* now: private pages that exist, resident or swapped */
+    uint64_t pages_peak;         /* largest number there was */
+    uint64_t pages_swapped;      /* now: pages whose only copy is at the pager */
+    uint64_t metadata_bytes;     /* now: tables of the core that were ever used */
+};
+
+/* --- systems ------------------------------------------------------------------------------------------------- */
+
+/* OL_OK; OL_E_INVALID (counts that contradict each other, unknown policy parameter); OL_E_UNSUPPORTED (the machine
+ * lacks what the policy needs); OL_E_NO_META. */
+enum ol_status ol_system_create(const struct ol_config *config, struct ol_system **out);
+
+/* No thread may be inside any function of this system. Spaces that still exist are destroyed. The pager is not. */
+void ol_system_destroy(struct ol_system *system);
+
+void ol_system_statistics(struct ol_system *system, struct ol_statistics *out);
+
+/* Changes the budget; frames over it are given back as they become free. OL_E_INVALID above frames_max. */
+enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames);
+
+/* Brings free and standby frames to the high watermark, as a reclaimer working ahead would. */
+void ol_system_reclaim(struct ol_system *system);
+
+/* Takes `count` free frames out of use as memory for something else, or returns false (it never reclaims).
+ * The machine is told by frame_discard. */
+bool ol_frames_lend(struct ol_system *system, uint32_t count);
+void ol_frames_return(struct ol_system *system, uint32_t count);
+
+/* Between prepare and done no other thread is inside the core: an environment in which a process can be copied
+ * copies it here. `forked` is true in the copy, where no other thread exists any more and page protections used to
+ * track modification are lost: every page in use counts as modified, every mapping as writable. */
+void ol_system_fork_prepare(struct ol_system *system);
+void ol_system_fork_done(struct ol_system *system, bool forked);
+
+/* Walks every invariant of docs/invariants.md. NULL, or the text of the first one that does not hold. */
+const char *ol_check(struct ol_system *system);
+
+/* --- spaces and regions ------------------------------------------------------------------------------------- */
+
+/* OL_E_INVALID if the range is outside what the machine can address, OL_E_NO_META. */
+enum ol_status ol_space_create(struct ol_system *system, ol_va first_va, ol_va last_va, struct ol_space **out);
+void ol_space_destroy(struct ol_space *space);
+
+/* A copy of `parent` that shares all its pages until one of the two writes (copy-on-write). OL_E_NO_META. */
+enum ol_status ol_space_fork(struct ol_space *parent, struct ol_space **out);
+
+/* The machine's translations of the space, for the machine's own use. */
+struct ol_pmap *ol_space_pmap(struct ol_space *space);
+
+enum ol_map_flags {
+    OL_MAP_FIXED = 1,   /* exactly at `va`; OL_E_OVERLAP if anything is mapped there */
+    OL_MAP_REPLACE = 2, /* with OL_MAP_FIXED: what is mapped there is unmapped first */
+};
+
+/* A region of zeros. Without OL_MAP_FIXED, in the first gap that is large enough, at or above `va` if there is one
+ * (0: anywhere). Stores the address in *out, which may be NULL.
+ * OL_E_INVALID, OL_E_OVERLAP, OL_E_NO_ROOM, OL_E_NO_META. */
+enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,
+                             ol_va *out);
+
+/* The pages and their contents are gone. Parts of the range without a region are passed over; regions are split.
+ * OL_E_INVALID; OL_E_NO_META if a split needs metadata that is not to be had. */
+enum ol_status ol_region_unmap(struct ol_space *space, ol_va va, uint64_t pages);
+
+/* Changes the rights. OL_E_NO_REGION (nothing changed) if a part of the range is not mapped; OL_E_NO_META. */
+enum ol_status ol_region_protect(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights);
+
+/* Moves pages [va, va+pages) with their contents, the rest of [to, to+to_pages) is zeros with the same rights;
+ * to_pages >= pages. The range must lie in one region; the target must be free, or be the range itself (growing in
+ * place). OL_E_NO_REGION, OL_E_OVERLAP, OL_E_NO_META. */
+enum ol_status ol_region_move(struct ol_space *space, ol_va va, uint64_t pages, ol_va to, uint64_t to_pages);
+
+/* The lowest gap of at least `pages` at or above `va`, else the lowest gap anywhere. OL_E_NO_ROOM. */
+enum ol_status ol_region_find_gap(struct ol_space *space, ol_va va, uint64_t pages, ol_va *out);
+
+struct ol_region_info {
+    ol_va va;
+    uint64_t pages;
+    unsigned rights;
+};
+
+/* The region that contains va, or the next above it. False if there is none. */
+bool ol_region_next(struct ol_space *space, ol_va va, struct ol_region_info *out);
+
+/* --- pages --------------------------------------------------------------------------------------------------- */
+
+/* Resolves an access of kind `access` (OL_READ, OL_WRITE or OL_EXEC) to the byte at va, or says why it cannot be:
+ * OL_E_NO_REGION, OL_E_RIGHTS: the program's fault. OL_E_IO: the page could not be read; it keeps its home, another
+ * try may succeed. OL_E_NO_FRAMES, OL_E_NO_META. After OL_OK the access is to be repeated. */
+enum ol_status ol_fault(struct ol_space *space, ol_va va, unsigned access);
+
+/* For machines with exact references: the frame was referenced. Only for a policy that OL_NEEDS_EXACT. */
+void ol_touch(struct ol_system *system, ol_frame_no frame);
+
+/* Makes the pages resident and mapped for `access`, and keeps them so until ol_space_unwire, which is called once for
+ * each wire with the same range. As ol_fault; on failure nothing is wired. */
+enum ol_status ol_space_wire(struct ol_space *space, ol_va va, uint64_t pages, unsigned access);
+void ol_space_unwire(struct ol_space *space, ol_va va, uint64_t pages);
+
+/* The contents become zeros, their frames and slots are free; the regions stay. Unmapped parts are passed over.
+ * Wired pages too: discarding or unmapping them ends the wire. */
+enum ol_status ol_space_discard(struct ol_space *space, ol_va va, uint64_t pages);
+
+enum ol_residence { OL_ABSENT, OL_RESIDENT, OL_SWAPPED };
+
+/* Where the page at va is; OL_ABSENT also if it was never touched or is not mapped. */
+enum ol_residence ol_page_residence(struct ol_space *space, ol_va va);
+
+/* --- policies that come with Onelevel (policy/) -------------------------------------------------------------- */
+
+extern const struct ol_policy_ops ol_policy_fifo, ol_policy_second_chance, ol_policy_clock;
+
+/* All of them, ending with NULL. */
+extern const struct ol_policy_ops *const ol_policies[];
+
+/* The policy of that name (up to an optional ':' with parameters, which *parameters then points behind, else NULL).
+ * NULL if there is none. */
+const struct ol_policy_ops *ol_policy_find(const char *name, const char **parameters);
+
+#endif
