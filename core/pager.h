@@ -5,8 +5,9 @@
  * Conditions that hold for all functions:
  * - The core chooses the slots (core/swap.c clusters them); a pager stores the page of slot s and gives it back.
  *   Slots are numbered from 0 to capacity - 1. A slot that was never written, or was discarded, is not read.
- * - Functions are called without the core's lock held and may be called by several threads at once, but never by two
- *   for the same slot at once. They must not touch managed memory other than the pages they are given.
+ * - submit and flush are called without the core's lock held, discard and keep with it. Several threads may call at
+ *   once, but never two for the same slot. A pager must not touch managed memory other than the pages it is given,
+ *   and calls nothing of the core but ol_frames_lend (in submit) and ol_frames_return.
  * - A page is page_bytes long; the page pointers belong to the core and stay valid until the transfer is complete.
  * - A pager may wrap another one and pass requests on.
  */

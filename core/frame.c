@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames and their states; the diagram is in internal.h. */
+#include "core/internal.h"
+
+void ol_frame_list_init(struct ol_frame_list *list)
+{
+    list->head = list->tail = OL_NO_FRAME;
+    list->count = 0;
+}
+
+void ol_frame_list_push(struct ol_system *system, struct ol_frame_list *list, ol_frame_no number)
+{
+    struct ol_frame *frame = &system->frame[number];
+    frame->prev = list->tail;
+    frame->next = OL_NO_FRAME;
+    if (list->tail == OL_NO_FRAME) list->head = number;
+    else system->frame[list->tail].next = number;
+    list->tail = number;
+    list->count++;
+}
+
+void ol_frame_list_remove(struct ol_system *system, struct ol_frame_list *list, ol_frame_no number)
+{
+    const struct ol_frame *frame = &system->frame[number];
+    if (frame->prev == OL_NO_FRAME) list->head = frame->next;
+    else system->frame[frame->prev].next = frame->next;
+    if (frame->next == OL_NO_FRAME) list->tail = frame->prev;
+    else system->frame[frame->next].prev = frame->prev;
+    list->count--;
+}
+
+uint32_t ol_frames_free(struct ol_system *system)
+{
+    if (atomic_load_explicit(&system->returned, memory_order_relaxed))
+        system->lent -= atomic_exchange(&system->returned, 0);
+    const uint32_t taken = system->in_use + system->lent;
+    return taken < system->budget ? system->budget - taken : 0;
+}
+
+/* Takes any frame that is FREE: with memory first, the one used last because its memory is warm. */
+static ol_frame_no take_any(struct ol_system *system)
+{
+    ol_frame_no number;
+    if (system->free.count) {
+        number = system->free.tail;
+        ol_frame_list_remove(system, &system->free, number);
+    } else if (system->cold.count) {
+        number = system->cold.tail;
+        ol_frame_list_remove(system, &system->cold, number);
+    } else if (system->frames_fresh < system->frames_max) {
+        number = system->frames_fresh++;
+    } else {
+        return OL_NO_FRAME;
+    }
+    struct ol_frame *frame = &system->frame[number];
+    OL_ASSERT(system, frame->state == OL_FRAME_FREE, "I1");
+    frame->state = OL_FRAME_BUSY;
+    frame->flags = 0;
+    frame->anon = OL_NIL;
+    frame->slot = OL_NO_SLOT;
+    frame->wires = 0;
+    if (++system->in_use > system->count.frames_in_use_peak) system->count.frames_in_use_peak = system->in_use;
+    return number;
+}
+
+ol_frame_no ol_frame_take(struct ol_system *system, uint32_t keep)
+{
+    return ol_frames_free(system) > keep ? take_any(system) : OL_NO_FRAME;
+}
+
+ol_frame_no ol_frame_take_over_budget(struct ol_system *system)
+{
+    const ol_frame_no number = take_any(system);
+    if (number != OL_NO_FRAME && !system->warned_over_budget) {
+        system->warned_over_budget = true;
+        system->port.log(system->port.context, OL_LOG_WARNING,
+                         "pages cannot be written out, so they stay in memory beyond the budget");
+    }
+    return number;
+}
+
+void ol_frame_release(struct ol_system *system, ol_frame_no number)
+{
+    struct ol_frame *frame = &system->frame[number];
+    if (frame->state == OL_FRAME_ACTIVE) ol_frame_withdraw(system, number);
+    else if (frame->state == OL_FRAME_MODIFIED) ol_frame_list_remove(system, &system->modified, number);
+    else if (frame->state == OL_FRAME_STANDBY) ol_frame_list_remove(system, &system->standby, number);
+    else OL_ASSERT(system, frame->state == OL_FRAME_BUSY, "I1");
+    OL_ASSERT(system, !(frame->flags & OL_FRAME_MAPPED), "I3");
+    frame->state = OL_FRAME_FREE;
+    frame->anon = OL_NIL;
+    system->in_use--;
+    ol_frame_list_push(system, &system->free, number);
+    ol_frames_trim(system);
+}
+
+void ol_frames_trim(struct ol_system *system)
+{
+    while (system->free.count > ol_frames_free(system)) {
+        const ol_frame_no number = system->free.head;
+        ol_frame_list_remove(system, &system->free, number);
+        system->pmap->frame_discard(system->machine, number);
+        system->frame[number].flags = OL_FRAME_COLD;
+        ol_frame_list_push(system, &system->cold, number);
+    }
+}
+
+void ol_frame_activate(struct ol_system *system, ol_frame_no number)
+{
+    struct ol_frame *frame = &system->frame[number];
+    if (frame->state == OL_FRAME_MODIFIED) ol_frame_list_remove(system, &system->modified, number);
+    else if (frame->state == OL_FRAME_STANDBY) ol_frame_list_remove(system, &system->standby, number);
+    else OL_ASSERT(system, frame->state == OL_FRAME_BUSY || frame->state == OL_FRAME_CLEANING, "I1");
+    OL_ASSERT(system, frame->anon != OL_NIL, "I2");
+    frame->state = OL_FRAME_ACTIVE;
+    if (!frame->wires) system->policy.ops->insert(&system->policy, number);
+}
+
+void ol_frame_withdraw(struct ol_system *system, ol_frame_no number)
+{
+    struct ol_frame *frame = &system->frame[number];
+    OL_ASSERT(system, frame->state == OL_FRAME_ACTIVE, "I1");
+    if (frame->wires) {
+        frame->wires = 0;
+        system->count.frames_wired--;
+    } else {
+        system->policy.ops->remove(&system->policy, number);
+    }
+    frame->state = OL_FRAME_BUSY;
+}
+
+enum ol_status ol_frame_unmap(struct ol_system *system, ol_frame_no number)
+{
+    struct ol_frame *frame = &system->frame[number];
+    if (!(frame->flags & OL_FRAME_MAPPED)) return OL_OK;
+    if (system->pmap->frame_protect(system->machine, &number, 1, OL_NONE) != 1) return OL_E_BUSY;
+    frame->flags &= (uint8_t)~OL_FRAME_MAPPED;
+    return OL_OK;
+}
+
+bool ol_frame_is_dirty(struct ol_system *system, ol_frame_no number)
+{
+    struct ol_frame *frame = &system->frame[number];
+    if (system->is.has_modified && system->pmap->test_clear(system->machine, number, OL_MODIFIED))
+        frame->flags |= OL_FRAME_DIRTY;
+    return frame->flags & OL_FRAME_DIRTY;
+}
+
+bool ol_frame_test_clear_referenced(void *core, ol_frame_no number)
+{
+    struct ol_system *system = core;
+    if (system->is.has_referenced) return system->pmap->test_clear(system->machine, number, OL_REFERENCED) != 0;
+    /* Emulated: a mapped page counts as referenced; taking the mapping away clears the bit, the next access faults
+     * and enters the mapping again. A page the machine will not let go of is in use. */
+    if (!(system->frame[number].flags & OL_FRAME_MAPPED)) return false;
+    (void)ol_frame_unmap(system, number);
+    return true;
+}
+
+bool ol_frames_lend(struct ol_system *system, uint32_t count)
+{
+    ol_lock(system);
+    const bool granted = ol_frames_free(system) >= count;
+    if (granted) {
+        system->lent += count;
+        if (system->lent > system->count.frames_lent_peak) system->count.frames_lent_peak = system->lent;
+        ol_frames_trim(system);
+    }
+    ol_unlock(system);
+    return granted;
+}
+
+void ol_frames_return(struct ol_system *system, uint32_t count)
+{
+    atomic_fetch_add(&system->returned, count);
+}

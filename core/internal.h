@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core's own view of itself: the data that the files of core/ share, and who may change what.
+ *
+ * Lock letters: c: constant after creation; s: the system's lock (port->lock); a: atomic.
+ * Functions whose name ends in _locked want the lock held; of the rest of this header all do, unless said otherwise.
+ */
+#ifndef OL_CORE_INTERNAL_H
+#define OL_CORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "core/mem.h"
+#include "core/pool.h"
+#include "onelevel/core.h"
+
+/* --- frames (frame.c) -----------------------------------------------------------------------------------------
+
+                 obtain                enter                 deactivate
+        FREE ------------> BUSY ---------------> ACTIVE ---------------> STANDBY (clean) --steal--> FREE
+          ^                 ^ |                   ^  |  \                   ^    |
+          |                 | | read failed       |  |   `--> MODIFIED -----'    |      rescue: STANDBY, MODIFIED
+          '-----------------|-'                   |  |           |  ^  written   |                 -> ACTIVE
+                            |                     |  |           v  | failed     |
+                            |                     |  '-- (freed) CLEANING -------'
+                            '-- steal              '------------- rescue
+
+   What may be trusted:  FREE      nothing
+                         BUSY      the frame belongs to one thread (reading a page in, or about to use it)
+                         ACTIVE    contents valid; may be mapped; known to the policy unless wired
+                         MODIFIED  contents valid, unmapped, no valid copy elsewhere
+                         CLEANING  contents valid and constant, unmapped, being written
+                         STANDBY   contents valid, unmapped; a copy is in `slot`, or they are zeros (no slot)        */
+
+enum ol_frame_state {
+    OL_FRAME_FREE,
+    OL_FRAME_BUSY,
+    OL_FRAME_ACTIVE,
+    OL_FRAME_MODIFIED,
+    OL_FRAME_CLEANING,
+    OL_FRAME_STANDBY,
+    OL_FRAME_STATES
+};
+
+enum ol_frame_flags {
+    OL_FRAME_DIRTY = 1,   /* contents differ from the copy in `slot`, as far as the core knows */
+    OL_FRAME_MAPPED = 2,  /* some pmap may map it */
+    OL_FRAME_COLD = 4,    /* free, and its memory was given back (frame_discard) */
+    OL_FRAME_WRITTEN = 8, /* written to the pager since it was brought in */
+};
+
+struct ol_frame {
+    uint32_t next, prev; /* s: the list of its state: FREE, MODIFIED, STANDBY */
+    uint32_t anon;       /* s: the owner; OL_NIL while free or just obtained */
+    ol_slot slot;        /* s: swap slot that belongs to this page while it is resident, or OL_NO_SLOT */
+    uint32_t wires;      /* s: how many wires hold it */
+    uint8_t state;       /* s: enum ol_frame_state */
+    uint8_t flags;       /* s: enum ol_frame_flags */
+    uint64_t page;       /* s: virtual page number where it was last entered: a hint, neighbours are written together */
+};
+_Static_assert(sizeof(struct ol_frame) <= 32, "a frame's descriptor is at most 32 bytes");
+
+struct ol_frame_list {
+    ol_frame_no head, tail; /* s: oldest, youngest */
+    uint32_t count;         /* s: */
+};
+
+/* --- anons, nodes, overlays (overlay.c) ------------------------------------------------------------------------ */
+
+enum ol_anon_state {
+    OL_ANON_ZERO,     /* contents are zeros and nowhere else */
+    OL_ANON_RESIDENT, /* where: frame */
+    OL_ANON_SWAPPED,  /* where: slot */
+};
+
+/* A page of private anonymous memory. */
+struct ol_anon {
+    uint32_t refs : 30; /* s: nodes that hold it; 0 only while its frame is BUSY or CLEANING (then freed after I/O) */
+    uint32_t state : 2; /* s: enum ol_anon_state */
+    uint32_t where;     /* s: */
+};
+
+enum { OL_NODE_SHIFT = 6, OL_NODE_SLOTS = 1 << OL_NODE_SHIFT, OL_NODE_MASK = OL_NODE_SLOTS - 1 };
+
+/* A reference-counted node of an overlay's tree. At height 0 it is a chunk of 64 anons. Shared nodes (refs > 1, or
+ * below a shared one) are never changed: who wants to change one copies it first. */
+struct ol_node {
+    uint32_t refs;                 /* s: nodes and overlays that hold it */
+    uint32_t count;                /* s: children that are not OL_NIL */
+    uint32_t child[OL_NODE_SLOTS]; /* s: nodes, or anons at height 0; OL_NIL: none */
+};
+
+/* A region's private layer of anons. Regions that were split from one share it, each for its own indices. */
+struct ol_overlay {
+    uint32_t refs;   /* s: regions */
+    uint32_t root;   /* s: node, or OL_NIL */
+    uint32_t height; /* s: of the root; it spans 64^(height+1) pages */
+    uint32_t twin;   /* s: only during ol_space_fork: the copy */
+};
+
+/* --- regions and spaces (region_tree.c, region.c, space.c) ------------------------------------------------------ */
+
+struct ol_region {
+    uint64_t first, last;         /* s: virtual page numbers, inclusive */
+    uint64_t offset;              /* s: index of `first` in the overlay */
+    uint64_t sub_first, sub_last; /* s: first and last page of the subtree */
+    uint64_t sub_gap;             /* s: largest gap between neighbours inside the subtree, pages */
+    uint32_t left, right;         /* s: regions */
+    uint32_t overlay;             /* s: */
+    uint8_t height;               /* s: of the subtree: 1 for a leaf */
+    uint8_t rights;               /* s: */
+};
+
+struct ol_space {
+    struct ol_system *system;   /* c: */
+    struct ol_pmap *pmap;       /* c: */
+    uint64_t first, last;       /* c: virtual page numbers, inclusive */
+    uint32_t root;              /* s: region tree */
+    uint32_t recent;            /* s: the region of the last fault, or OL_NIL */
+    uint32_t number;            /* c: its own number in the pool */
+    struct ol_space *next;      /* s: the system's other spaces */
+    struct ol_space **previous; /* s: who points here */
+};
+
+/* --- swap slots (swap.c) --------------------------------------------------------------------------------------- */
+
+struct ol_swap {
+    uint64_t *used;      /* s: one bit a slot, 64 slots a cluster */
+    uint32_t capacity;   /* c: slots */
+    uint32_t clusters;   /* c: capacity / 64, rounded up */
+    uint32_t high_water; /* s: clusters below it were used at least once */
+    uint32_t hint;       /* s: where the search begins */
+    uint32_t count;      /* s: slots in use */
+};
+
+/* --- the system -------------------------------------------------------------------------------------------------- */
+
+struct ol_system {
+    struct ol_port port;            /* c: */
+    const struct ol_pmap_ops *pmap; /* c: */
+    void *machine;                  /* c: */
+    struct ol_capabilities is;      /* c: the machine */
+    struct ol_pager *pager;         /* c: or NULL */
+    struct ol_policy policy;        /* c: */
+
+    struct ol_frame *frame;      /* c: frames_max descriptors */
+    uint32_t frames_max;         /* c: */
+    uint32_t frames_fresh;       /* s: frames from here on were never used: free and cold */
+    uint32_t budget;             /* s: frames */
+    uint32_t in_use;             /* s: frames not FREE */
+    uint32_t lent;               /* s: frames lent away, those in `returned` included */
+    atomic_uint returned;        /* a: returned and not yet taken off `lent` */
+    uint32_t reserve, low, high; /* c: watermarks, frames */
+    uint32_t io_busy;            /* s: frames in a transfer */
+    atomic_uint io_generation;   /* a: counts finished transfers; who finds a busy frame waits for the next one */
+    bool warned_over_budget;     /* s: */
+
+    struct ol_frame_list free;     /* s: with memory; the youngest is used first */
+    struct ol_frame_list cold;     /* s: free, memory given back */
+    struct ol_frame_list modified; /* s: */
+    struct ol_frame_list standby;  /* s: */
+
+    struct ol_pool anons, nodes, overlays, regions, spaces; /* s: */
+    struct ol_swap swap;                                    /* s: */
+    struct ol_space *first_space;                           /* s: */
+    struct ol_statistics count;                             /* s: what is counted as it happens */
+};
+
+static inline struct ol_anon *ol_anon_at(const struct ol_system *system, uint32_t number)
+{
+    return ol_pool_at(&system->anons, number);
+}
+
+static inline struct ol_node *ol_node_at(const struct ol_system *system, uint32_t number)
+{
+    return ol_pool_at(&system->nodes, number);
+}
+
+static inline struct ol_overlay *ol_overlay_at(const struct ol_system *system, uint32_t number)
+{
+    return ol_pool_at(&system->overlays, number);
+}
+
+static inline struct ol_region *ol_region_at(const struct ol_system *system, uint32_t number)
+{
+    return ol_pool_at(&system->regions, number);
+}
+
+static inline void ol_lock(struct ol_system *system)
+{
+    system->port.lock(system->port.context);
+}
+
+static inline void ol_unlock(struct ol_system *system)
+{
+    system->port.unlock(system->port.context);
+}
+
+/* An invariant of docs/invariants.md, named by its number: cheap enough to be checked always. */
+#define OL_ASSERT(system, condition, invariant)                                                                        \
+    do {                                                                                                               \
+        if (!(condition)) (system)->port.panic((system)->port.context, "broken invariant " invariant ": " #condition); \
+    } while (0)
+
+/* frame.c */
+void ol_frame_list_init(struct ol_frame_list *list);
+void ol_frame_list_push(struct ol_system *system, struct ol_frame_list *list, ol_frame_no number);
+void ol_frame_list_remove(struct ol_system *system, struct ol_frame_list *list, ol_frame_no number);
+/* Frames that may be used without going over the budget. */
+uint32_t ol_frames_free(struct ol_system *system);
+/* A free frame, now BUSY; OL_NO_FRAME if fewer than `keep` + 1 are left of the budget. */
+ol_frame_no ol_frame_take(struct ol_system *system, uint32_t keep);
+/* The same beyond the budget; OL_NO_FRAME if there is no frame at all. */
+ol_frame_no ol_frame_take_over_budget(struct ol_system *system);
+/* Any state but FREE and CLEANING, no owner, unmapped -> FREE. */
+void ol_frame_release(struct ol_system *system, ol_frame_no number);
+/* Gives back the memory of free frames that the budget no longer covers. */
+void ol_frames_trim(struct ol_system *system);
+/* BUSY, MODIFIED or STANDBY -> ACTIVE. */
+void ol_frame_activate(struct ol_system *system, ol_frame_no number);
+/* ACTIVE -> neither list nor policy; the caller gives it a state at once. */
+void ol_frame_withdraw(struct ol_system *system, ol_frame_no number);
+/* Removes every mapping. OL_OK or OL_E_BUSY. */
+enum ol_status ol_frame_unmap(struct ol_system *system, ol_frame_no number);
+/* Is the contents' copy in the slot stale? Asks the machine, remembers the answer. */
+bool ol_frame_is_dirty(struct ol_system *system, ol_frame_no number);
+/* The policy's service. */
+bool ol_frame_test_clear_referenced(void *system, ol_frame_no number);
+
+/* overlay.c */
+uint32_t ol_overlay_new(struct ol_system *system);
+/* A second overlay with the same pages; OL_NIL without metadata. */
+uint32_t ol_overlay_copy(struct ol_system *system, uint32_t overlay);
+void ol_overlay_unref(struct ol_system *system, uint32_t overlay);
+/* The anon at index, or OL_NIL. *shared: another overlay or anon holder sees it too, it must not be written. */
+uint32_t ol_overlay_lookup(const struct ol_system *system, uint32_t overlay, uint64_t index, bool *shared);
+/* Makes the way to index this overlay's own and returns its place for an anon; NULL without metadata. */
+uint32_t *ol_overlay_place(struct ol_system *system, uint32_t overlay, uint64_t index);
+/* After a place was filled for the first time. */
+void ol_overlay_count(struct ol_system *system, uint32_t overlay, uint64_t index);
+/* Frees the anons of [index, index + pages). OL_E_NO_META (some may be freed) only if shared nodes must be copied. */
+enum ol_status ol_overlay_clear(struct ol_system *system, uint32_t overlay, uint64_t index, uint64_t pages);
+uint32_t ol_anon_new(struct ol_system *system);
+void ol_anon_unref(struct ol_system *system, uint32_t anon);
+/* Frees an anon without references that no transfer holds, with its frame and slot. */
+void ol_anon_free(struct ol_system *system, uint32_t anon);
+
+/* region_tree.c: an AVL tree of regions that knows its largest gaps */
+uint32_t ol_region_tree_insert(struct ol_system *system, uint32_t root, uint32_t region);
+uint32_t ol_region_tree_remove(struct ol_system *system, uint32_t root, uint32_t region);
+/* The region with the lowest `last` >= page, or OL_NIL. */
+uint32_t ol_region_tree_at_or_above(const struct ol_system *system, uint32_t root, uint64_t page);
+/* The lowest page >= at that begins a gap of `pages` pages in [first, last]; false if there is none. */
+bool ol_region_tree_gap(const struct ol_system *system, const struct ol_space *space, uint64_t at, uint64_t pages,
+                        uint64_t *out);
+/* After first or last of a region changed without changing its order: repairs what the tree knows. */
+void ol_region_tree_update(struct ol_system *system, uint32_t root, uint32_t region);
+
+/* region.c */
+/* ol_region_find_gap, in pages. */
+enum ol_status ol_region_find_gap_locked(struct ol_space *space, ol_va va, uint64_t pages, uint64_t *page);
+/* The region that contains page, or OL_NIL. */
+uint32_t ol_region_lookup(struct ol_space *space, uint64_t page);
+void ol_region_destroy_all(struct ol_space *space);
+
+/* swap.c */
+enum ol_status ol_swap_init(struct ol_system *system);
+void ol_swap_destroy(struct ol_system *system);
+/* Up to n slots, ascending, neighbours if possible; returns how many. */
+uint32_t ol_swap_allocate(struct ol_system *system, ol_slot *slots, uint32_t n);
+/* The slot is free, and the pager is told. */
+void ol_swap_release(struct ol_system *system, ol_slot slot);
+bool ol_swap_is_used(const struct ol_system *system, ol_slot slot);
+/* Transfers pages and waits. Lock held on entry and exit, not in between; the frames are BUSY or CLEANING. */
+void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame_no *frames, const ol_slot *slots,
+                      uint32_t n, enum ol_status *status);
+/* Sleeps until a transfer ends; drops the lock meanwhile. */
+void ol_swap_wait(struct ol_system *system);
+
+/* reclaim.c */
+/* Works until free and standby frames together are `target`, or nothing more can be had. May drop the lock. */
+void ol_reclaim(struct ol_system *system, uint32_t target);
+/* A free frame, now BUSY; reclaims if there is none. May drop the lock: *dropped is then set. OL_E_NO_FRAMES. */
+enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool *dropped);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page stealer. Victims of the policy lose their mappings and wait, modified or on standby, where a fault still
+ * rescues them without I/O. Modified ones are written in clusters sorted by address, so that neighbours in the address
+ * space become neighbours in swap. Standby frames are given away oldest first.
+ */
+#include "core/internal.h"
+
+/* Frames that a fault could have now, less what is used beyond the budget. */
+static int64_t available(struct ol_system *system)
+{
+    const int64_t room = (int64_t)system->budget - system->in_use - system->lent;
+    return room - system->reserve + system->standby.count;
+}
+
+/* Takes the oldest standby frame from its page, which then lives at the pager or is zeros; the frame is BUSY. */
+static ol_frame_no evict(struct ol_system *system)
+{
+    const ol_frame_no number = system->standby.head;
+    struct ol_frame *frame = &system->frame[number];
+    struct ol_anon *anon = ol_anon_at(system, frame->anon);
+    OL_ASSERT(system, anon->where == number && !(frame->flags & (OL_FRAME_MAPPED | OL_FRAME_DIRTY)), "I3");
+    ol_frame_list_remove(system, &system->standby, number);
+    if (frame->slot == OL_NO_SLOT) {
+        anon->state = OL_ANON_ZERO;
+    } else {
+        anon->state = OL_ANON_SWAPPED;
+        system->count.pages_swapped++;
+    }
+    anon->where = frame->slot;
+    system->count.evictions++;
+    if (!(frame->flags & OL_FRAME_WRITTEN)) system->count.evictions_clean++;
+    frame->state = OL_FRAME_BUSY;
+    frame->flags = 0;
+    frame->anon = OL_NIL;
+    frame->slot = OL_NO_SLOT;
+    return number;
+}
+
+/* Unmaps up to n victims and puts them on standby or among the modified. Returns how many. */
+static uint32_t deactivate(struct ol_system *system, uint32_t n)
+{
+    ol_frame_no victims[OL_IO_PAGES_MAX];
+    uint32_t count = 0, unmapped = 0, done = 0;
+    if (n > OL_IO_PAGES_MAX) n = OL_IO_PAGES_MAX;
+    while (count < n && (victims[count] = system->policy.ops->victim(&system->policy)) != OL_NO_FRAME) count++;
+    while (unmapped < count) {
+        unmapped += system->pmap->frame_protect(system->machine, victims + unmapped, count - unmapped, OL_NONE);
+        if (unmapped == count) break;
+        system->policy.ops->insert(&system->policy, victims[unmapped]); /* in use by the machine */
+        system->count.spared++;
+        victims[unmapped++] = OL_NO_FRAME;
+    }
+    system->pmap->sync(system->machine);
+    for (uint32_t i = 0; i < count; i++) {
+        if (victims[i] == OL_NO_FRAME) continue;
+        struct ol_frame *frame = &system->frame[victims[i]];
+        OL_ASSERT(system, frame->state == OL_FRAME_ACTIVE && !frame->wires, "I9");
+        frame->flags &= (uint8_t)~OL_FRAME_MAPPED;
+        const bool dirty = ol_frame_is_dirty(system, victims[i]);
+        frame->state = dirty ? OL_FRAME_MODIFIED : OL_FRAME_STANDBY;
+        ol_frame_list_push(system, dirty ? &system->modified : &system->standby, victims[i]);
+        done++;
+    }
+    return done;
+}
+
+/* Orders frames by where they were mapped. */
+static void sort_by_page(const struct ol_system *system, ol_frame_no *frames, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++) {
+        const ol_frame_no moved = frames[i];
+        uint32_t j = i;
+        for (; j && system->frame[frames[j - 1]].page > system->frame[moved].page; j--) frames[j] = frames[j - 1];
+        frames[j] = moved;
+    }
+}
+
+/* After a write: the page is clean and on standby, or still modified and in use again. */
+static void cleaned(struct ol_system *system, ol_frame_no number, ol_slot slot, enum ol_status status)
+{
+    struct ol_frame *frame = &system->frame[number];
+    if (status == OL_OK) {
+        system->count.writebacks++;
+        frame->slot = slot;
+        frame->flags &= (uint8_t)~OL_FRAME_DIRTY;
+        frame->flags |= OL_FRAME_WRITTEN;
+    } else {
+        system->count.write_errors++;
+        ol_swap_release(system, slot);
+    }
+    if (ol_anon_at(system, frame->anon)->refs == 0) { /* unmapped meanwhile */
+        frame->state = OL_FRAME_BUSY;
+        ol_anon_free(system, frame->anon);
+    } else if (status == OL_OK) {
+        frame->state = OL_FRAME_STANDBY;
+        ol_frame_list_push(system, &system->standby, number);
+    } else {
+        ol_frame_activate(system, number);
+    }
+}
+
+/* Writes a cluster of the oldest modified pages, at most `limit`. Returns how many became clean; adds to *failed. */
+static uint32_t clean(struct ol_system *system, uint32_t limit, uint32_t *failed)
+{
+    ol_frame_no frames[OL_IO_PAGES_MAX];
+    ol_slot slots[OL_IO_PAGES_MAX];
+    enum ol_status status[OL_IO_PAGES_MAX];
+    uint32_t n = 0, good = 0;
+    if (!system->pager) return 0;
+    for (ol_frame_no at = system->modified.head; at != OL_NO_FRAME && n < limit && n < OL_IO_PAGES_MAX;
+         at = system->frame[at].next) {
+        frames[n++] = at;
+        if (system->frame[at].slot != OL_NO_SLOT) ol_swap_release(system, system->frame[at].slot);
+        system->frame[at].slot = OL_NO_SLOT; /* what was there is stale */
+    }
+    n = ol_swap_allocate(system, slots, n);
+    if (!n) return 0;
+    for (uint32_t i = 0; i < n; i++) {
+        ol_frame_list_remove(system, &system->modified, frames[i]);
+        system->frame[frames[i]].state = OL_FRAME_CLEANING;
+    }
+    sort_by_page(system, frames, n);
+    ol_swap_transfer(system, OL_IO_WRITE, frames, slots, n, status);
+    for (uint32_t i = 0; i < n; i++) {
+        cleaned(system, frames[i], slots[i], status[i]);
+        if (status[i] == OL_OK) good++;
+    }
+    *failed += n - good;
+    return good;
+}
+
+/* With frames in use beyond the budget, standby frames are given up until they are no longer. */
+static void shrink_to_budget(struct ol_system *system)
+{
+    while (system->standby.count && system->in_use + system->lent > system->budget)
+        ol_frame_release(system, evict(system));
+}
+
+void ol_reclaim(struct ol_system *system, uint32_t target)
+{
+    const uint32_t patience = system->in_use + OL_IO_PAGES_MAX; /* so many failed writes, and it gives up */
+    uint32_t failed = 0;
+    (void)ol_frames_free(system); /* takes in what was returned */
+    while (available(system) < (int64_t)target && failed < patience) {
+        const uint32_t need = (uint32_t)((int64_t)target - available(system));
+        uint32_t progress = need > system->modified.count ? deactivate(system, need - system->modified.count) : 0;
+        if (available(system) >= (int64_t)target) break;
+        progress += clean(system, system->low ? OL_IO_PAGES_MAX : need, &failed);
+        if (!progress && !deactivate(system, need)) break;
+    }
+    shrink_to_budget(system);
+}
+
+enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool *dropped)
+{
+    if (available(system) < (int64_t)system->low) {
+        system->count.reclaims_ahead++;
+        ol_reclaim(system, system->high);
+        *dropped = true;
+    }
+    for (;;) {
+        *out = ol_frame_take(system, system->reserve);
+        if (*out == OL_NO_FRAME && system->standby.count) *out = evict(system);
+        if (*out != OL_NO_FRAME) return OL_OK;
+        system->count.reclaims_direct++;
+        ol_reclaim(system, system->high ? system->high : 1);
+        *dropped = true;
+        if (available(system) > 0 || system->standby.count) continue;
+        if (!system->io_busy) break;
+        ol_swap_wait(system); /* others are writing: what they clean can be had */
+    }
+    *out = ol_frame_take_over_budget(system);
+    return *out == OL_NO_FRAME ? OL_E_NO_FRAMES : OL_OK;
+}
+
+void ol_system_reclaim(struct ol_system *system)
+{
+    ol_lock(system);
+    if (available(system) < (int64_t)system->high) {
+        system->count.reclaims_ahead++;
+        ol_reclaim(system, system->high);
+    }
+    ol_unlock(system);
+}
+
+enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames)
+{
+    if (frames <= system->reserve + system->high || frames > system->frames_max) return OL_E_INVALID;
+    ol_lock(system);
+    system->budget = frames;
+    ol_reclaim(system, system->high);
+    ol_frames_trim(system);
+    ol_unlock(system);
+    return OL_OK;
+}

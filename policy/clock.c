@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clock: the pages stand in a circle; a hand goes round, clears referenced bits, and takes the first page whose bit is
+ * clear already. A new page enters right behind the hand, so that it is looked at last. (F. J. Corbató, "A Paging
+ * Experiment with the Multics System", 1968.)
+ *
+ * The same pages go as with second chance; what differs is that nothing is moved: only the hand.
+ * State per page: its neighbours in the circle, word[0] against and word[1] with the hand. Needs a referenced bit.
+ */
+#include "core/policy.h"
+
+struct clock_state {
+    ol_frame_no hand; /* the page looked at next; OL_NO_FRAME if the circle is empty */
+    uint32_t count;
+};
+
+static enum ol_status clock_init(struct ol_policy *policy, const char *parameters)
+{
+    struct clock_state *clock = policy->state;
+    clock->hand = OL_NO_FRAME;
+    return parameters ? OL_E_INVALID : OL_OK;
+}
+
+static void clock_insert(struct ol_policy *policy, ol_frame_no frame)
+{
+    struct clock_state *clock = policy->state;
+    struct ol_policy_words *words = policy->frame_words;
+    const ol_frame_no next = clock->count++ ? clock->hand : frame;
+    const ol_frame_no before = next == frame ? frame : words[next].word[0];
+    words[frame].word[0] = before;
+    words[frame].word[1] = next;
+    words[before].word[1] = frame;
+    words[next].word[0] = frame;
+    clock->hand = next;
+}
+
+static void clock_remove(struct ol_policy *policy, ol_frame_no frame)
+{
+    struct clock_state *clock = policy->state;
+    struct ol_policy_words *words = policy->frame_words;
+    const uint32_t before = words[frame].word[0], next = words[frame].word[1];
+    words[before].word[1] = next;
+    words[next].word[0] = before;
+    if (clock->hand == frame) clock->hand = next;
+    if (--clock->count == 0) clock->hand = OL_NO_FRAME;
+}
+
+static ol_frame_no clock_victim(struct ol_policy *policy)
+{
+    struct clock_state *clock = policy->state;
+    if (!clock->count) return OL_NO_FRAME;
+    /* After a whole round every bit was cleared; one set again meanwhile does not count. */
+    for (uint32_t spared = 0; spared < clock->count; spared++) {
+        if (!policy->test_clear_referenced(policy->core, clock->hand)) break;
+        clock->hand = policy->frame_words[clock->hand].word[1];
+    }
+    const ol_frame_no frame = clock->hand;
+    clock_remove(policy, frame);
+    return frame;
+}
+
+const struct ol_policy_ops ol_policy_clock = {
+    .name = "clock",
+    .summary = "second chance as a circle with a hand",
+    .needs = OL_NEEDS_REFERENCED,
+    .state_bytes = sizeof(struct clock_state),
+    .init = clock_init,
+    .insert = clock_insert,
+    .remove = clock_remove,
+    .victim = clock_victim,
+};

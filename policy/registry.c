@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The policies that come with Onelevel, by name. */
+#include "onelevel/core.h"
+
+const struct ol_policy_ops *const ol_policies[] = {&ol_policy_fifo, &ol_policy_second_chance, &ol_policy_clock, NULL};
+
+/* True if text is `name`, or `name` and a colon. */
+static bool names(const char *text, const char *name, const char **parameters)
+{
+    while (*name && *text == *name) text++, name++;
+    *parameters = *text == ':' ? text + 1 : NULL;
+    return !*name && (!*text || *text == ':');
+}
+
+const struct ol_policy_ops *ol_policy_find(const char *name, const char **parameters)
+{
+    for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+        if (names(name, (*policy)->name, parameters)) return *policy;
+    return NULL;
+}
