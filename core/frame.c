@@ -63,9 +63,9 @@ static ol_frame_no take_any(struct ol_system *system)
     return number;
 }
 
-ol_frame_no ol_frame_take(struct ol_system *system, uint32_t keep)
+ol_frame_no ol_frame_take(struct ol_system *system)
 {
-    return ol_frames_free(system) > keep ? take_any(system) : OL_NO_FRAME;
+    return ol_frames_free(system) ? take_any(system) : OL_NO_FRAME;
 }
 
 ol_frame_no ol_frame_take_over_budget(struct ol_system *system)

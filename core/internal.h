@@ -143,17 +143,17 @@ struct ol_system {
     struct ol_pager *pager;         /* c: or NULL */
     struct ol_policy policy;        /* c: */
 
-    struct ol_frame *frame;      /* c: frames_max descriptors */
-    uint32_t frames_max;         /* c: */
-    uint32_t frames_fresh;       /* s: frames from here on were never used: free and cold */
-    uint32_t budget;             /* s: frames */
-    uint32_t in_use;             /* s: frames not FREE */
-    uint32_t lent;               /* s: frames lent away, those in `returned` included */
-    atomic_uint returned;        /* a: returned and not yet taken off `lent` */
-    uint32_t reserve, low, high; /* c: watermarks, frames */
-    uint32_t io_busy;            /* s: frames in a transfer */
-    atomic_uint io_generation;   /* a: counts finished transfers; who finds a busy frame waits for the next one */
-    bool warned_over_budget;     /* s: */
+    struct ol_frame *frame;    /* c: frames_max descriptors */
+    uint32_t frames_max;       /* c: */
+    uint32_t frames_fresh;     /* s: frames from here on were never used: free and cold */
+    uint32_t budget;           /* s: frames */
+    uint32_t in_use;           /* s: frames not FREE */
+    uint32_t lent;             /* s: frames lent away, those in `returned` included */
+    atomic_uint returned;      /* a: returned and not yet taken off `lent` */
+    uint32_t low, high;        /* c: watermarks, frames */
+    uint32_t io_busy;          /* s: frames in a transfer */
+    atomic_uint io_generation; /* a: counts finished transfers; who finds a busy frame waits for the next one */
+    bool warned_over_budget;   /* s: */
 
     struct ol_frame_list free;     /* s: with memory; the youngest is used first */
     struct ol_frame_list cold;     /* s: free, memory given back */
@@ -208,8 +208,8 @@ void ol_frame_list_push(struct ol_system *system, struct ol_frame_list *list, ol
 void ol_frame_list_remove(struct ol_system *system, struct ol_frame_list *list, ol_frame_no number);
 /* Frames that may be used without going over the budget. */
 uint32_t ol_frames_free(struct ol_system *system);
-/* A free frame, now BUSY; OL_NO_FRAME if fewer than `keep` + 1 are left of the budget. */
-ol_frame_no ol_frame_take(struct ol_system *system, uint32_t keep);
+/* A free frame, now BUSY; OL_NO_FRAME if the budget is used up. */
+ol_frame_no ol_frame_take(struct ol_system *system);
 /* The same beyond the budget; OL_NO_FRAME if there is no frame at all. */
 ol_frame_no ol_frame_take_over_budget(struct ol_system *system);
 /* Any state but FREE and CLEANING, no owner, unmapped -> FREE. */

@@ -7,7 +7,7 @@
  *   Slots are numbered from 0 to capacity - 1. A slot that was never written, or was discarded, is not read.
  * - submit and flush are called without the core's lock held, discard and keep with it. Several threads may call at
  *   once, but never two for the same slot. A pager must not touch managed memory other than the pages it is given,
- *   and calls nothing of the core but ol_frames_lend (in submit) and ol_frames_return.
+ *   and calls nothing of the core but ol_frames_return.
  * - A page is page_bytes long; the page pointers belong to the core and stay valid until the transfer is complete.
  * - A pager may wrap another one and pass requests on.
  */

@@ -9,8 +9,7 @@
 /* Frames that a fault could have now, less what is used beyond the budget. */
 static int64_t available(struct ol_system *system)
 {
-    const int64_t room = (int64_t)system->budget - system->in_use - system->lent;
-    return room - system->reserve + system->standby.count;
+    return (int64_t)system->budget - system->in_use - system->lent + system->standby.count;
 }
 
 /* Takes the oldest standby frame from its page, which then lives at the pager or is zeros; the frame is BUSY. */
@@ -160,7 +159,7 @@ enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool 
         *dropped = true;
     }
     for (;;) {
-        *out = ol_frame_take(system, system->reserve);
+        *out = ol_frame_take(system);
         if (*out == OL_NO_FRAME && system->standby.count) *out = evict(system);
         if (*out != OL_NO_FRAME) return OL_OK;
         system->count.reclaims_direct++;
@@ -186,7 +185,7 @@ void ol_system_reclaim(struct ol_system *system)
 
 enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames)
 {
-    if (frames <= system->reserve + system->high || frames > system->frames_max) return OL_E_INVALID;
+    if (frames <= system->high || frames > system->frames_max) return OL_E_INVALID;
     ol_lock(system);
     system->budget = frames;
     ol_reclaim(system, system->high);

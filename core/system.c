@@ -14,7 +14,7 @@ static void pools_init(struct ol_system *system)
 static bool config_is_valid(const struct ol_config *config)
 {
     return config->frames > 0 && config->frames <= config->frames_max && config->frames_max < OL_NO_FRAME &&
-           config->low <= config->high && (uint64_t)config->reserve + config->high < config->frames;
+           config->low <= config->high && config->high < config->frames;
 }
 
 static bool machine_meets(const struct ol_policy_ops *policy, const struct ol_capabilities *machine)
@@ -74,7 +74,6 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
     system->pager = config->pager;
     system->frames_max = config->frames_max;
     system->budget = config->frames;
-    system->reserve = config->reserve;
     system->low = config->low;
     system->high = config->high;
     system->policy.ops = config->policy;

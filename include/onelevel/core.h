@@ -6,8 +6,7 @@
  * - The core has no global state: systems live side by side. It is freestanding C11; it calls nothing but the port,
  *   the pmap, the pager and the policy it was given, and memcpy and memset.
  * - Every function but create and destroy may be called by any number of threads at once.
- *   None may be called from within a port, pmap, pager or policy function, except ol_frames_lend and
- *   ol_frames_return, which pagers' memory sources may call.
+ *   None may be called from within a port, pmap, pager or policy function, except ol_frames_return.
  * - Addresses are bytes and page aligned unless said otherwise; sizes in pages are called `pages`.
  * - A failed function leaves everything as it was, unless its contract says otherwise.
  */
@@ -35,9 +34,8 @@ struct ol_config {
     uint32_t frames_max;                      /* frames numbered 0 .. frames_max-1 exist; >= frames. What is beyond the
                                                  budget is used only when nothing can be cleaned: never lose a page */
     /* Watermarks, in frames. Below `low` free ones, reclaim works until there are `high`, counting standby frames.
-     * The last `reserve` free frames serve ol_frames_lend alone. All 0: exact replacement, one victim per fault and
-     * no standby list; the form in which simulators count. */
-    uint32_t reserve, low, high;
+     * Both 0: exact replacement, one victim per fault; the form in which simulators count. */
+    uint32_t low, high;
 };
 
 /* Counts since creation, but for those marked "now". Exact. */
@@ -90,7 +88,7 @@ enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames);
 void ol_system_reclaim(struct ol_system *system);
 
 /* Takes `count` free frames out of use as memory for something else, or returns false (it never reclaims).
- * The machine is told by frame_discard. */
+ * The machine is told by frame_discard. Returning frames takes no lock. */
 bool ol_frames_lend(struct ol_system *system, uint32_t count);
 void ol_frames_return(struct ol_system *system, uint32_t count);
 
