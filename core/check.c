@@ -177,6 +177,7 @@ static void check_region_pages(struct check *check, const struct ol_space *space
 static void check_space(struct check *check, const struct ol_space *space)
 {
     const struct ol_system *system = check->system;
+    uint64_t pages = 0;
     check_tree(check, space->root);
     uint32_t number = ol_region_tree_at_or_above(system, space->root, space->first);
     while (number != OL_NIL && !check->broken) {
@@ -185,9 +186,11 @@ static void check_space(struct check *check, const struct ol_space *space)
         CHECK(check, region->first >= space->first && region->last <= space->last, "I6: a region outside its space");
         if (!check->overlay_refs[region->overlay]++ && overlay->root != OL_NIL)
             check_node(check, overlay->root, overlay->height);
+        pages += region->last - region->first + 1;
         if (overlay->root != OL_NIL) check_region_pages(check, space, region, overlay->root, overlay->height, 0);
         number = ol_region_tree_at_or_above(system, space->root, region->last + 1);
     }
+    CHECK(check, pages == space->mapped_pages || check->broken, "I6: a space miscounts its pages");
 }
 
 /* --- the references that were found against those that are counted

@@ -115,6 +115,7 @@ struct ol_space {
     struct ol_system *system;   /* c: */
     struct ol_pmap *pmap;       /* c: */
     uint64_t first, last;       /* c: virtual page numbers, inclusive */
+    uint64_t mapped_pages;      /* s: sizes of all regions together */
     uint32_t root;              /* s: region tree */
     uint32_t recent;            /* s: the region of the last fault, or OL_NIL */
     uint32_t number;            /* c: its own number in the pool */
@@ -153,6 +154,7 @@ struct ol_system {
     uint32_t low, high;        /* c: watermarks, frames */
     uint32_t io_busy;          /* s: frames in a transfer */
     atomic_uint io_generation; /* a: counts finished transfers; who finds a busy frame waits for the next one */
+    uint32_t io_waiters;       /* s: who sleeps until io_generation changes */
     bool warned_over_budget;   /* s: */
 
     struct ol_frame_list free;     /* s: with memory; the youngest is used first */

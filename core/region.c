@@ -73,7 +73,10 @@ static enum ol_status region_add_zeros(struct ol_space *space, uint64_t first, u
 {
     const uint32_t overlay = ol_overlay_new(space->system);
     if (overlay == OL_NIL) return OL_E_NO_META;
-    if (region_add(space, first, last, rights, overlay, 0) != OL_NIL) return OL_OK;
+    if (region_add(space, first, last, rights, overlay, 0) != OL_NIL) {
+        space->mapped_pages += last - first + 1;
+        return OL_OK;
+    }
     ol_overlay_unref(space->system, overlay);
     return OL_E_NO_META;
 }
@@ -149,6 +152,7 @@ static void region_destroy(struct ol_space *space, uint32_t number)
     struct ol_system *system = space->system;
     const struct ol_region *region = ol_region_at(system, number);
     tree_remove(space, number);
+    space->mapped_pages -= pages_of(region);
     ol_overlay_unref(system, region->overlay);
     ol_pool_delete(&system->regions, number);
 }
@@ -273,6 +277,7 @@ static void extend(struct ol_space *space, uint64_t page, uint64_t last)
 {
     const uint32_t number = ol_region_lookup(space, page - 1);
     ol_region_at(space->system, number)->last = last;
+    space->mapped_pages += last - page + 1;
     ol_region_tree_update(space->system, space->root, number);
 }
 
@@ -344,6 +349,14 @@ enum ol_status ol_region_find_gap(struct ol_space *space, ol_va va, uint64_t pag
     ol_unlock(space->system);
     if (status == OL_OK) *out = address_of(space, page);
     return status;
+}
+
+uint64_t ol_space_mapped_pages(struct ol_space *space)
+{
+    ol_lock(space->system);
+    const uint64_t pages = space->mapped_pages;
+    ol_unlock(space->system);
+    return pages;
 }
 
 bool ol_region_next(struct ol_space *space, ol_va va, struct ol_region_info *out)

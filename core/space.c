@@ -95,6 +95,7 @@ static enum ol_status fork_region(struct ol_space *child, const struct ol_space 
     region->rights = original->rights;
     region->overlay = overlay;
     child->root = ol_region_tree_insert(system, child->root, copy);
+    child->mapped_pages += original->last - original->first + 1;
     if (original->rights & OL_WRITE)
         system->pmap->protect(system->machine, parent->pmap, original->first << system->is.page_shift,
                               original->last - original->first + 1, original->rights & ~(unsigned)OL_WRITE);

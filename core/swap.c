@@ -78,19 +78,29 @@ void ol_swap_release(struct ol_system *system, ol_slot slot)
 
 /* --- transfers --------------------------------------------------------------------------------------------------- */
 
+enum { TRANSFER_UNDER_WAY, TRANSFER_DONE, TRANSFER_WAITED_FOR };
+
 struct transfer {
     struct ol_io io;
     const struct ol_port *port;
-    atomic_uint done;
+    atomic_uint state; /* who finds it waited for wakes the waiter */
 };
 
 static void transfer_complete(struct ol_io *io)
 {
     struct transfer *transfer = io->context;
-    const struct ol_port *port = transfer->port; /* once done is set, the transfer may be gone */
-    atomic_uint *done = &transfer->done;
-    atomic_store(done, 1);
-    port->wake(port->context, (const uint32_t *)done);
+    const struct ol_port *port = transfer->port; /* once done, the transfer may be gone */
+    atomic_uint *state = &transfer->state;
+    if (atomic_exchange(state, TRANSFER_DONE) == TRANSFER_WAITED_FOR)
+        port->wake(port->context, (const uint32_t *)state);
+}
+
+static void transfer_wait(struct transfer *transfer)
+{
+    unsigned state = TRANSFER_UNDER_WAY;
+    atomic_compare_exchange_strong(&transfer->state, &state, TRANSFER_WAITED_FOR);
+    while (atomic_load(&transfer->state) != TRANSFER_DONE)
+        transfer->port->wait(transfer->port->context, (const uint32_t *)&transfer->state, TRANSFER_WAITED_FOR);
 }
 
 void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame_no *frames, const ol_slot *slots,
@@ -110,7 +120,7 @@ void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame
 
     for (uint32_t i = 0; i < n; i++) pages[i] = system->pmap->frame_map(system->machine, frames[i]);
     system->pager->ops->submit(system->pager, io);
-    while (!atomic_load(&transfer.done)) system->port.wait(system->port.context, (const uint32_t *)&transfer.done, 0);
+    transfer_wait(&transfer);
     for (uint32_t i = 0; i < n; i++) {
         system->pmap->frame_unmap(system->machine, frames[i]);
         status[i] = io->status[i];
@@ -119,13 +129,15 @@ void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame
     ol_lock(system);
     system->io_busy--;
     atomic_fetch_add(&system->io_generation, 1);
-    system->port.wake(system->port.context, (const uint32_t *)&system->io_generation);
+    if (system->io_waiters) system->port.wake(system->port.context, (const uint32_t *)&system->io_generation);
 }
 
 void ol_swap_wait(struct ol_system *system)
 {
     const uint32_t generation = atomic_load(&system->io_generation);
+    system->io_waiters++;
     ol_unlock(system);
     system->port.wait(system->port.context, (const uint32_t *)&system->io_generation, generation);
     ol_lock(system);
+    system->io_waiters--;
 }

@@ -139,6 +139,9 @@ enum ol_status ol_region_move(struct ol_space *space, ol_va va, uint64_t pages, 
 /* The lowest gap of at least `pages` at or above `va`, else the lowest gap anywhere. OL_E_NO_ROOM. */
 enum ol_status ol_region_find_gap(struct ol_space *space, ol_va va, uint64_t pages, ol_va *out);
 
+/* Sizes of all regions together. */
+uint64_t ol_space_mapped_pages(struct ol_space *space);
+
 struct ol_region_info {
     ol_va va;
     uint64_t pages;

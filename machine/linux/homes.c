@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/linux/homes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pager/tiered.h"
+
+enum { DIRECTORY_BYTES_MAX = 4096 };
+
+/* Slots beyond what any disk of today holds; tables are lazily backed. */
+static const uint32_t most_slots = 1U << 28;
+
+static uint32_t slots_of(const struct ol_homes_options *options)
+{
+    const uint64_t slots = options->swap_bytes / options->page_bytes;
+    return slots && slots < most_slots ? (uint32_t)slots : most_slots;
+}
+
+static enum ol_status make_compressed(const struct ol_homes_options *options, bool is_last, struct ol_pager **out)
+{
+    struct ol_compressed_options compressed = {
+        .page_bytes = options->page_bytes,
+        .capacity = most_slots,
+        .max_store_bytes = options->store_bytes,
+        .budget = options->budget,
+        .keep_incompressible = is_last,
+    };
+    /* Sharing one budget: half each where a file takes what is over; without one, pages must go into the store. */
+    if (options->store_shares_budget) compressed.max_store_bytes = options->store_bytes / 8 * (is_last ? 7 : 4);
+    return ol_compressed_create(&compressed, out);
+}
+
+static enum ol_status make_file(const struct ol_homes_options *options, const char *directory, struct ol_pager **out,
+                                const char **error)
+{
+    const char *temporary = getenv("TMPDIR");
+    if (!directory) directory = temporary && *temporary ? temporary : "/var/tmp";
+    const struct ol_swapfile_options file = {
+        .page_bytes = options->page_bytes, .capacity = slots_of(options), .directory = directory};
+    return ol_swapfile_create(&file, out, error);
+}
+
+/* What the description asks for. */
+struct description {
+    bool compressed, file;
+    char directory[DIRECTORY_BYTES_MAX]; /* "" if it names none */
+};
+
+static bool describe(const char *swap, struct description *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (strcmp(swap, "none") == 0) return true;
+    if (strncmp(swap, "compressed", 10) == 0) {
+        out->compressed = true;
+        swap += 10;
+        if (!*swap) return true;
+        if (*swap++ != ',') return false;
+    }
+    if (strncmp(swap, "file", 4) != 0) return false;
+    out->file = true;
+    swap += 4;
+    if (!*swap) return true;
+    if (*swap++ != ':' || !*swap || strlen(swap) >= sizeof(out->directory)) return false;
+    strcpy(out->directory, swap);
+    return true;
+}
+
+enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol_pager **top,
+                               struct ol_pager **compressed, struct ol_pager **file, const char **error)
+{
+    struct description wanted;
+    enum ol_status status = OL_OK;
+    *top = *compressed = *file = NULL;
+    *error = "swap is \"none\", \"compressed\", \"file\", \"file:DIRECTORY\", or \"compressed,file[:DIRECTORY]\"";
+    if (!describe(options->swap, &wanted)) return OL_E_INVALID;
+    if (options->store_bytes == 0 && wanted.file) wanted.compressed = false; /* the store was given no memory */
+    *error = "no memory for the compressed store";
+    if (wanted.compressed) status = make_compressed(options, !wanted.file, compressed);
+    if (status == OL_OK && wanted.file)
+        status = make_file(options, wanted.directory[0] ? wanted.directory : NULL, file, error);
+    if (status == OL_OK && *compressed && *file) status = ol_tiered_create(*compressed, *file, top);
+    else *top = *compressed ? *compressed : *file;
+    if (status == OL_OK) return OL_OK;
+    if (*compressed) (*compressed)->ops->close(*compressed);
+    if (*file) (*file)->ops->close(*file);
+    *top = *compressed = *file = NULL;
+    return status;
+}
+
+void ol_homes_statistics(struct ol_pager *compressed, struct ol_pager *file, struct ol_homes_statistics *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (compressed) ol_compressed_statistics(compressed, &out->compressed);
+    if (file) ol_swapfile_statistics(file, &out->file);
+    out->metadata_bytes = out->compressed.metadata_bytes + out->file.metadata_bytes;
+}

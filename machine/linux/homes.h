@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The homes of pages, built from a description such as "compressed,file:/var/tmp". */
+#ifndef OL_LINUX_HOMES_H
+#define OL_LINUX_HOMES_H
+
+#include "pager/compressed.h"
+#include "pager/swapfile.h"
+
+struct ol_homes_options {
+    const char *swap; /* as in ol_memory_options, not NULL */
+    uint32_t page_bytes;
+    uint64_t swap_bytes;           /* bound of the file; 0: none */
+    uint64_t store_bytes;          /* the memory of which the compressed store may take its part */
+    bool store_shares_budget;      /* …and the resident pages the rest; else all of it is the store's */
+    struct ol_store_budget budget; /* asked before the store grows */
+};
+
+struct ol_homes_statistics {
+    struct ol_compressed_statistics compressed;
+    struct ol_swapfile_statistics file;
+    uint64_t metadata_bytes;
+};
+
+/* *top is what the core is given, *compressed and *file are its parts; NULL where there is none.
+ * OL_OK; OL_E_INVALID, OL_E_IO, OL_E_NO_SWAP, OL_E_NO_META with a sentence in *error and all three NULL. */
+enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol_pager **top,
+                               struct ol_pager **compressed, struct ol_pager **file, const char **error);
+
+/* Either pager may be NULL. */
+void ol_homes_statistics(struct ol_pager *compressed, struct ol_pager *file, struct ol_homes_statistics *out);
+
+#endif

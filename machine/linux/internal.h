@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What machine.c and pmap.c share. Lock letters: c: constant; s: the core's lock. */
+#ifndef OL_LINUX_INTERNAL_H
+#define OL_LINUX_INTERNAL_H
+
+#include "machine/linux/machine.h"
+
+/* Pages of 4 KiB: the only base page of the processors this machine runs on. Leaves of 512 pages (2 MiB) and trunks
+ * of 512 leaves (1 GiB) are counted, so that what is empty is passed over. */
+enum {
+    OL_LINUX_PAGE_SHIFT = 12,
+    OL_LINUX_PAGE_BYTES = 1 << OL_LINUX_PAGE_SHIFT,
+    OL_LEAF_SHIFT = 9,
+    OL_TRUNK_SHIFT = 18
+};
+
+/* in_leaf: a bit beside the count remembers that the leaf's part of frame_of was ever used. */
+enum { OL_LEAF_USED = 0x8000, OL_LEAF_BYTES = (1 << OL_LEAF_SHIFT) * (int)sizeof(uint32_t) };
+
+struct ol_pmap {
+    struct ol_linux *machine; /* c: */
+    struct ol_pmap *next;     /* s: */
+    ol_va first_va;           /* c: */
+    char *window;             /* c: first_va is here */
+    uint64_t bytes;           /* c: of the window */
+    uint32_t *frame_of;       /* s: per page: frame + 1, or 0; lazily backed */
+    uint16_t *in_leaf;        /* s: mapped pages per leaf, and OL_LEAF_USED */
+    uint32_t *in_trunk;       /* s: mapped pages per trunk */
+    size_t table_bytes;       /* c: of the three tables, one mapping that begins at frame_of */
+};
+
+static inline char *ol_linux_frame_address(const struct ol_linux_frame *frame)
+{
+    return (char *)(uintptr_t)frame->address;
+}
+
+enum ol_status ol_linux_pmap_create(void *machine, ol_va first_va, ol_va last_va, struct ol_pmap **out);
+void ol_linux_pmap_destroy(void *machine, struct ol_pmap *pmap);
+
+#endif

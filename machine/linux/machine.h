@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The running process as a machine.
+ *
+ * A frame is a slot of an arena. Entering a page moves its memory from the slot to where the program sees it (a window
+ * of the process's address space for each pmap), removing moves it back, atomically and without copying; where
+ * UFFDIO_MOVE is missing or refuses, a copy does the same work. So a frame's memory is at one place at a time:
+ *
+ *      nowhere   untouched or discarded
+ *      zeros     nowhere, but the contents are zeros (made when they are entered or looked at)
+ *      arena     in the slot: the core's alone
+ *      window    mapped: the program's
+ *
+ * There is no referenced and no modified bit, and a frame cannot be mapped twice; the core emulates what it needs.
+ * All functions of the pmap interface are async-signal-safe.
+ */
+#ifndef OL_LINUX_MACHINE_H
+#define OL_LINUX_MACHINE_H
+
+#include <sys/types.h>
+
+#include "machine/linux/uffd.h"
+#include "onelevel/core.h"
+#include "pager/lock.h"
+
+struct ol_linux_options {
+    uint32_t frames_max;
+    bool no_move;   /* as if UFFDIO_MOVE did not exist */
+    bool dont_fork; /* a forked child does not have the windows: touching them there is an error, not wrong data */
+};
+
+/* Where a frame's memory is; see above. */
+enum ol_linux_place { OL_PLACE_NOWHERE, OL_PLACE_ZEROS, OL_PLACE_ARENA, OL_PLACE_WINDOW };
+
+struct ol_linux_frame {
+    uint64_t address : 48; /* s: in the process, if OL_PLACE_WINDOW */
+    uint64_t place : 2;    /* s: enum ol_linux_place */
+    uint64_t rights : 3;   /* s: of the mapping */
+};
+
+struct ol_linux {
+    struct ol_uffd uffd;
+    char *arena;                   /* c: frames_max pages */
+    struct ol_linux_frame *frames; /* c: frames_max, lazily backed */
+    uint32_t frames_max;           /* c: */
+    bool dont_fork;                /* c: */
+    struct ol_pmap *pmaps;         /* s: list of all */
+    struct ol_futex_mutex lock;    /* the core's, see ol_linux_port */
+    uint64_t tables_bytes;         /* s: parts of the pmaps' tables that were ever used */
+    pid_t pid;                     /* c: of this process; changed after a fork */
+};
+
+/* OL_OK; OL_E_UNSUPPORTED (*error names the mend); OL_E_NO_META. */
+enum ol_status ol_linux_create(const struct ol_linux_options *options, struct ol_linux **out, const char **error);
+/* Every pmap is destroyed. */
+void ol_linux_destroy(struct ol_linux *machine);
+
+extern const struct ol_pmap_ops ol_linux_pmap_ops;
+extern const struct ol_capabilities ol_linux_capabilities;
+
+/* Metadata from lazily backed memory, a futex lock, CLOCK_MONOTONIC; messages and panics to standard error. */
+void ol_linux_port(struct ol_linux *machine, struct ol_port *out);
+
+/* Where the program sees va of the pmap. A pmap's window is at its own first address if that place was free. */
+void *ol_linux_address(const struct ol_pmap *pmap, ol_va va);
+/* The other way round; false if address is in no window of this pmap. */
+bool ol_linux_va(const struct ol_pmap *pmap, const void *address, ol_va *va);
+
+/* A place of that size in the process's address space where nothing is, for ol_space_create; 0 if there is none. */
+ol_va ol_linux_find_window(uint64_t bytes);
+
+/* In a forked child, between ol_system_fork_prepare and ol_system_fork_done: the windows lost their registration. */
+enum ol_status ol_linux_forked(struct ol_linux *machine, const char **error);
+
+/* Bytes of the machine's tables that were ever used. */
+uint64_t ol_linux_metadata_bytes(const struct ol_linux *machine, uint32_t frames_used);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/linux/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine/linux/homes.h"
+#include "machine/linux/internal.h"
+#include "pager/reserve.h"
+
+enum {
+    MINIMUM_BYTES = 1 << 20,   /* below it watermarks, compression state and a few wired pages would be all there is */
+    HIGH_WATERMARK_MAX = 64,   /* frames: one cluster */
+    STOCK_MAX = 64,            /* frames lent ahead: what one cluster may take of the compressed store, twice */
+    FAULTS_BETWEEN_TENDS = 64, /* tables grow slowly: some kilobytes in so many faults */
+};
+
+static const char default_policy[] = "second-chance";
+
+uint64_t ol_memory_minimum_bytes(void)
+{
+    return MINIMUM_BYTES;
+}
+
+static uint32_t pages_of(uint64_t bytes)
+{
+    return (uint32_t)(bytes / OL_LINUX_PAGE_BYTES);
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* --- opening --------------------------------------------------------------------------------------------------------
+ */
+
+static enum ol_status options_check(const struct ol_memory_options *options, const char **error)
+{
+    const uint64_t most = (uint64_t)1 << 43; /* frame numbers have 32 bits, and the machine's memory comes on top */
+    if (options->ram_bytes && (options->resident_bytes || options->compressed_bytes)) {
+        *error = "give either the whole budget, or its resident and compressed parts";
+        return OL_E_INVALID;
+    }
+    if (options->ram_bytes > most || options->resident_bytes > most || options->compressed_bytes > most) {
+        *error = "the budget is larger than 8 TiB";
+        return OL_E_INVALID;
+    }
+    if ((options->ram_bytes ? options->ram_bytes : options->resident_bytes) < MINIMUM_BYTES) {
+        *error = "the budget is too small: the minimum is 1 MiB";
+        return OL_E_NO_FRAMES;
+    }
+    return OL_OK;
+}
+
+/* The store's memory comes out of frames that were lent before. */
+static bool stock_take(void *context, uint32_t pages)
+{
+    struct ol_memory *memory = context;
+    unsigned stock = atomic_load(&memory->stock);
+    while (stock >= pages)
+        if (atomic_compare_exchange_weak(&memory->stock, &stock, stock - pages)) return true;
+    return false;
+}
+
+static void stock_give(void *context, uint32_t pages)
+{
+    struct ol_memory *memory = context;
+    ol_frames_return(memory->system, pages);
+}
+
+static enum ol_status make_homes(struct ol_memory *memory, const struct ol_memory_options *options, const char **error)
+{
+    struct ol_homes_options homes = {
+        .swap = options->swap ? options->swap : "compressed,file",
+        .page_bytes = OL_LINUX_PAGE_BYTES,
+        .swap_bytes = options->swap_bytes,
+        .store_bytes = options->ram_bytes ? options->ram_bytes : options->compressed_bytes,
+        .store_shares_budget = options->ram_bytes != 0,
+    };
+    if (options->ram_bytes) homes.budget = (struct ol_store_budget){memory, stock_take, stock_give};
+    return ol_homes_create(&homes, &memory->pager, &memory->compressed, &memory->file, error);
+}
+
+static enum ol_status make_system(struct ol_memory *memory, const struct ol_memory_options *options, const char **error)
+{
+    struct ol_port port;
+    ol_linux_port(memory->machine, &port);
+    struct ol_config config = {
+        .port = &port,
+        .pmap = &ol_linux_pmap_ops,
+        .machine = memory->machine,
+        .machine_is = &ol_linux_capabilities,
+        .pager = memory->pager,
+        .frames = pages_of(options->ram_bytes ? options->ram_bytes : options->resident_bytes),
+        .frames_max = memory->machine->frames_max,
+    };
+    config.policy = ol_policy_find(options->policy ? options->policy : default_policy, &config.policy_parameters);
+    if (!config.policy) {
+        *error = "unknown policy";
+        return OL_E_INVALID;
+    }
+    config.high = smaller(HIGH_WATERMARK_MAX, config.frames / 16);
+    config.low = config.high / 4;
+    const enum ol_status status = ol_system_create(&config, &memory->system);
+    if (status != OL_OK)
+        *error = status == OL_E_INVALID ? "the policy does not know that parameter" : ol_status_text(status);
+    return status;
+}
+
+/* Halves the window until the process has room for it. */
+static enum ol_status make_space(struct ol_memory *memory, ol_va va, uint64_t bytes, const char **error)
+{
+    enum ol_status status = OL_E_NO_META;
+    *error = "there is no address space left";
+    for (; status == OL_E_NO_META && bytes >= MINIMUM_BYTES; bytes /= 2) {
+        const ol_va first = va ? va : ol_linux_find_window(bytes);
+        if (first) status = ol_space_create(memory->system, first, first + bytes - 1, &memory->space);
+    }
+    return status;
+}
+
+enum ol_status ol_memory_open_at(const struct ol_memory_options *options, ol_va window_va, uint64_t window_bytes,
+                                 bool for_fork, struct ol_memory **out, const char **error)
+{
+    enum ol_status status = options_check(options, error);
+    if (status != OL_OK) return status;
+    struct ol_memory *memory = ol_reserve(sizeof(*memory));
+    if (!memory) return OL_E_NO_META;
+    const uint32_t budget = pages_of(options->ram_bytes ? options->ram_bytes : options->resident_bytes);
+    /* If nothing can be written out, pages stay: there are frames for all the memory the computer has. */
+    const struct ol_linux_options machine = {
+        .frames_max = budget + (uint32_t)sysconf(_SC_PHYS_PAGES), .no_move = options->no_move, .dont_fork = !for_fork};
+    memory->ram_pages = options->ram_bytes ? budget : 0;
+    memory->stock_target = smaller(STOCK_MAX, budget / 16);
+    status = ol_linux_create(&machine, &memory->machine, error);
+    if (status == OL_OK) status = make_homes(memory, options, error);
+    if (status == OL_OK) status = make_system(memory, options, error);
+    if (status == OL_OK) status = make_space(memory, window_va, window_bytes, error);
+    if (status != OL_OK) {
+        ol_memory_close_at(memory);
+        return status;
+    }
+    ol_memory_tend(memory);
+    *out = memory;
+    return OL_OK;
+}
+
+void ol_memory_close_at(struct ol_memory *memory)
+{
+    if (memory->system) ol_system_destroy(memory->system);
+    if (memory->pager) memory->pager->ops->close(memory->pager);
+    if (memory->machine) ol_linux_destroy(memory->machine);
+    ol_release(memory, sizeof(*memory));
+}
+
+/* --- between faults --------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t homes_metadata_bytes(const struct ol_memory *memory)
+{
+    struct ol_homes_statistics homes;
+    ol_homes_statistics(memory->compressed, memory->file, &homes);
+    return homes.metadata_bytes;
+}
+
+static uint64_t metadata_bytes(const struct ol_memory *memory, const struct ol_statistics *core)
+{
+    return sizeof(*memory) + core->metadata_bytes + homes_metadata_bytes(memory) +
+           ol_linux_metadata_bytes(memory->machine, core->frames_in_use_peak);
+}
+
+/* What tables take, frames must not. */
+static void follow_metadata(struct ol_memory *memory)
+{
+    struct ol_statistics core;
+    ol_system_statistics(memory->system, &core);
+    const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
+    const uint32_t least = pages_of(MINIMUM_BYTES) / 2;
+    const uint32_t budget = memory->ram_pages > taken + least ? (uint32_t)(memory->ram_pages - taken) : least;
+    if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
+}
+
+static void refill_stock(struct ol_memory *memory)
+{
+    const unsigned stock = atomic_load(&memory->stock);
+    if (stock * 2 > memory->stock_target) return;
+    if (ol_frames_lend(memory->system, memory->stock_target - stock))
+        atomic_fetch_add(&memory->stock, memory->stock_target - stock);
+}
+
+void ol_memory_tend(struct ol_memory *memory)
+{
+    if (!memory->ram_pages) return;
+    if (memory->compressed) refill_stock(memory);
+    if (atomic_fetch_add(&memory->faults_untended, 1) % FAULTS_BETWEEN_TENDS == 0) follow_metadata(memory);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+enum ol_status ol_memory_fault(struct ol_memory *memory, void *address, unsigned access)
+{
+    const uint64_t begin = now_ns();
+    ol_va va;
+    if (!ol_linux_va(ol_space_pmap(memory->space), address, &va)) return OL_E_NO_REGION;
+    const enum ol_status status = ol_fault(memory->space, va, access);
+    ol_memory_tend(memory);
+    atomic_fetch_add_explicit(&memory->fault_ns, now_ns() - begin, memory_order_relaxed);
+    return status;
+}
+
+bool ol_memory_contains(const struct ol_memory *memory, const void *address)
+{
+    ol_va va;
+    return ol_linux_va(ol_space_pmap(memory->space), address, &va);
+}
+
+void ol_memory_fork_prepare(struct ol_memory *memory)
+{
+    ol_system_fork_prepare(memory->system);
+}
+
+enum ol_status ol_memory_fork_done(struct ol_memory *memory, bool forked, const char **error)
+{
+    enum ol_status status = OL_OK;
+    if (forked) status = ol_linux_forked(memory->machine, error);
+    if (status == OL_OK && memory->file) {
+        *error = "the swap file cannot be divided between parent and child";
+        status = ol_swapfile_freeze(memory->file);
+    }
+    ol_system_fork_done(memory->system, forked);
+    return status;
+}
+
+void ol_memory_get_statistics(struct ol_memory *memory, struct ol_memory_statistics *out)
+{
+    struct ol_homes_statistics homes;
+    memset(out, 0, sizeof(*out));
+    ol_system_statistics(memory->system, &out->core);
+    ol_homes_statistics(memory->compressed, memory->file, &homes);
+    out->fault_ns = atomic_load(&memory->fault_ns);
+    out->mapped_bytes = ol_space_mapped_pages(memory->space) * OL_LINUX_PAGE_BYTES;
+    out->compressed_pages = homes.compressed.pages;
+    out->compressed_same_pages = homes.compressed.same_pages;
+    out->compressed_bytes = homes.compressed.bytes;
+    out->compressed_store_bytes = homes.compressed.store_bytes;
+    out->compressed_in_pages = homes.compressed.in_pages;
+    out->compressed_in_bytes = homes.compressed.in_bytes;
+    out->compressed_refused = homes.compressed.refused;
+    out->file_pages_read = homes.file.pages_read;
+    out->file_pages_written = homes.file.pages_written;
+    out->file_bytes = homes.file.file_bytes;
+    out->metadata_bytes = metadata_bytes(memory, &out->core);
+}
+
+struct ol_system *ol_memory_system(struct ol_memory *memory)
+{
+    return memory->system;
+}
+
+struct ol_space *ol_memory_space(struct ol_memory *memory)
+{
+    return memory->space;
+}
