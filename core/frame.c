@@ -157,19 +157,6 @@ bool ol_frame_test_clear_referenced(void *core, ol_frame_no number)
     return true;
 }
 
-bool ol_frames_lend(struct ol_system *system, uint32_t count)
-{
-    ol_lock(system);
-    const bool granted = ol_frames_free(system) >= count;
-    if (granted) {
-        system->lent += count;
-        if (system->lent > system->count.frames_lent_peak) system->count.frames_lent_peak = system->lent;
-        ol_frames_trim(system);
-    }
-    ol_unlock(system);
-    return granted;
-}
-
 void ol_frames_return(struct ol_system *system, uint32_t count)
 {
     atomic_fetch_add(&system->returned, count);

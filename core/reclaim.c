@@ -138,7 +138,9 @@ static void shrink_to_budget(struct ol_system *system)
 
 void ol_reclaim(struct ol_system *system, uint32_t target)
 {
-    const uint32_t patience = system->in_use + OL_IO_PAGES_MAX; /* so many failed writes, and it gives up */
+    /* So many failed writes, and it gives up: soon if there are frames beyond the budget, else only when every page has
+     * been tried. */
+    const uint32_t patience = 2 * OL_IO_PAGES_MAX + (system->frames_max > system->budget ? 0 : system->in_use);
     uint32_t failed = 0;
     (void)ol_frames_free(system); /* takes in what was returned */
     while (available(system) < (int64_t)target && failed < patience) {
@@ -192,4 +194,19 @@ enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames)
     ol_frames_trim(system);
     ol_unlock(system);
     return OL_OK;
+}
+
+bool ol_frames_lend(struct ol_system *system, uint32_t count)
+{
+    ol_lock(system);
+    (void)ol_frames_free(system); /* takes in what was returned */
+    const bool granted = available(system) >= (int64_t)count;
+    if (granted) {
+        system->lent += count;
+        if (system->lent > system->count.frames_lent_peak) system->count.frames_lent_peak = system->lent;
+        shrink_to_budget(system);
+        ol_frames_trim(system);
+    }
+    ol_unlock(system);
+    return granted;
 }

@@ -87,7 +87,7 @@ enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames);
 /* Brings free and standby frames to the high watermark, as a reclaimer working ahead would. */
 void ol_system_reclaim(struct ol_system *system);
 
-/* Takes `count` free frames out of use as memory for something else, or returns false (it never reclaims).
+/* Takes `count` free or standby frames out of use as memory for something else, or returns false (it writes nothing).
  * The machine is told by frame_discard. Returning frames takes no lock. */
 bool ol_frames_lend(struct ol_system *system, uint32_t count);
 void ol_frames_return(struct ol_system *system, uint32_t count);
