@@ -59,6 +59,9 @@ static ol_frame_no take_any(struct ol_system *system)
     frame->anon = OL_NIL;
     frame->slot = OL_NO_SLOT;
     frame->wires = 0;
+    /* What the frame's last page left behind. */
+    if (system->is.has_referenced || system->is.has_modified)
+        (void)system->pmap->test_clear(system->machine, number, OL_REFERENCED | OL_MODIFIED);
     if (++system->in_use > system->count.frames_in_use_peak) system->count.frames_in_use_peak = system->in_use;
     return number;
 }

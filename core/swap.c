@@ -30,6 +30,14 @@ static uint64_t free_slots(const struct ol_swap *swap, uint32_t cluster)
     return free;
 }
 
+/* Without the compiler's builtin, which wants a library where the processor has no such instruction. */
+static uint32_t count_bits(uint64_t bits)
+{
+    uint32_t count = 0;
+    for (; bits; bits &= bits - 1) count++;
+    return count;
+}
+
 /* A cluster with at least `room` free slots, from the hint onward; swap->clusters if there is none.
  * While most of the used part is in use a search would mostly fail, so a new cluster is begun instead. */
 static uint32_t find_cluster(struct ol_swap *swap, uint32_t room)
@@ -39,7 +47,7 @@ static uint32_t find_cluster(struct ol_swap *swap, uint32_t room)
     if (can_grow && swap->count >= touched - touched / 8) return swap->high_water++;
     for (uint32_t tried = 0; tried < swap->high_water; tried++) {
         if (swap->hint >= swap->high_water) swap->hint = 0;
-        if ((uint32_t)__builtin_popcountll(free_slots(swap, swap->hint)) >= room) return swap->hint;
+        if (count_bits(free_slots(swap, swap->hint)) >= room) return swap->hint;
         swap->hint++;
     }
     return can_grow ? swap->high_water++ : swap->clusters;

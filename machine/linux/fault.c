@@ -64,7 +64,7 @@ void ol_fault_chain(const struct sigaction *previous, int signal, siginfo_t *inf
     }
 }
 
-static void explain(enum ol_status status, const void *address)
+void ol_fault_explain(enum ol_status status, const void *address)
 {
     char line[256] = "onelevel: the page at 0x";
     char digits[17];
@@ -87,7 +87,7 @@ void ol_fault_refuse(enum ol_status status, const struct sigaction *previous, si
     } else if (status == OL_E_RIGHTS) {
         ol_fault_raise(context, SIGSEGV, SEGV_ACCERR, info->si_addr);
     } else {
-        explain(status, info->si_addr);
+        ol_fault_explain(status, info->si_addr);
         ol_fault_chain(previous, SIGBUS, info, context);
     }
 }

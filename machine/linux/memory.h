@@ -64,6 +64,9 @@ void ol_fault_raise(void *context, int signal, int code, void *address);
 /* Hands a signal to what was installed before: a handler, the default action, or nothing. */
 void ol_fault_chain(const struct sigaction *previous, int signal, siginfo_t *info, void *context);
 
+/* A line on standard error: why the page at address cannot be had. */
+void ol_fault_explain(enum ol_status status, const void *address);
+
 /* Tells the program of a fault that could not be resolved: SIGSEGV for its own errors, SIGBUS (with a line on standard
  * error) for ours, which goes to `previous`. */
 void ol_fault_refuse(enum ol_status status, const struct sigaction *previous, siginfo_t *info, void *context);

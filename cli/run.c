@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * onelevel run: starts a program with the runtime loaded into it, waits, and prints the account.
+ *
+ * The exit status is the program's; killed by a signal, this process kills itself by the same one. Statuses of our own
+ * are env(1)'s: 125 if run itself fails, 126 if the program cannot be run, 127 if it cannot be found.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/run_account.h"
+#include "machine/linux/run/shared.h"
+
+enum { EXIT_OURS = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+
+static void usage(FILE *to)
+{
+    fputs("usage: onelevel run --ram SIZE [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+          "\n"
+          "Runs an unchanged, dynamically linked program with its anonymous memory (heap and large\n"
+          "mappings) in SIZE bytes: what does not fit is compressed, then goes to a swap file.\n"
+          "\n"
+          "  --ram SIZE          bounds resident pages, compressed store and tables together;\n"
+          "                      at least 1M, e.g. 256M, 1.5G\n"
+          "  --resident SIZE     instead: bounds resident pages alone\n"
+          "  --compressed SIZE   with --resident: bounds the compressed store (default: none)\n"
+          "  --swap HOMES        none, compressed, file, file:DIRECTORY or\n"
+          "                      compressed,file[:DIRECTORY] (default: compressed,file in\n"
+          "                      $TMPDIR or /var/tmp)\n"
+          "  --swap-size SIZE    bounds the swapped pages (default: as the disk allows)\n"
+          "  --policy NAME       which page goes: fifo, second-chance or clock\n"
+          "  --no-move           copy pages as on kernels before 6.8\n"
+          "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
+          "  --quiet             prints no account\n"
+          "\n"
+          "Each process that the program forks has a budget of its own, of the same size. Programs that\n"
+          "it executes run without one.\n",
+          to);
+}
+
+struct run_command {
+    struct ol_run_shared options; /* as the runtime gets them */
+    const char *json;             /* file, or NULL */
+    bool quiet;
+    char **program; /* NULL-terminated */
+};
+
+enum option_key {
+    OPT_RAM = 256,
+    OPT_RESIDENT,
+    OPT_COMPRESSED,
+    OPT_SWAP,
+    OPT_SWAP_SIZE,
+    OPT_POLICY,
+    OPT_NO_MOVE,
+    OPT_JSON,
+    OPT_QUIET,
+    OPT_HELP
+};
+
+static const struct option long_options[] = {{"ram", required_argument, NULL, OPT_RAM},
+                                             {"resident", required_argument, NULL, OPT_RESIDENT},
+                                             {"compressed", required_argument, NULL, OPT_COMPRESSED},
+                                             {"swap", required_argument, NULL, OPT_SWAP},
+                                             {"swap-size", required_argument, NULL, OPT_SWAP_SIZE},
+                                             {"policy", required_argument, NULL, OPT_POLICY},
+                                             {"no-move", no_argument, NULL, OPT_NO_MOVE},
+                                             {"stats-json", required_argument, NULL, OPT_JSON},
+                                             {"quiet", no_argument, NULL, OPT_QUIET},
+                                             {"help", no_argument, NULL, OPT_HELP},
+                                             {NULL, 0, NULL, 0}};
+
+/* --- the command line
+ * -------------------------------------------------------------------------------------------------- */
+
+static bool take_size(const char *option, const char *text, uint64_t *bytes)
+{
+    if (ol_parse_size(text, bytes)) return true;
+    ol_error("%s %s: not a size; expected a number with K, M, G or T, such as 256M", option, text);
+    return false;
+}
+
+static bool take_text(const char *option, const char *text, char out[OL_RUN_TEXT_BYTES])
+{
+    if (strlen(text) < OL_RUN_TEXT_BYTES) {
+        strncpy(out, text, OL_RUN_TEXT_BYTES - 1);
+        return true;
+    }
+    ol_error("%s: longer than %d characters", option, OL_RUN_TEXT_BYTES - 1);
+    return false;
+}
+
+static bool take_policy(const char *text, char out[OL_RUN_TEXT_BYTES])
+{
+    const char *parameters;
+    if (ol_policy_find(text, &parameters)) return take_text("--policy", text, out);
+    fprintf(stderr, "onelevel: --policy %s: unknown policy; known are:", text);
+    for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+        fprintf(stderr, " %s", (*policy)->name);
+    fputs("\n", stderr);
+    return false;
+}
+
+static bool take_option(struct run_command *command, int key)
+{
+    struct ol_memory_options *options = &command->options.options;
+    switch (key) {
+    case OPT_RAM: return take_size("--ram", optarg, &options->ram_bytes);
+    case OPT_RESIDENT: return take_size("--resident", optarg, &options->resident_bytes);
+    case OPT_COMPRESSED: return take_size("--compressed", optarg, &options->compressed_bytes);
+    case OPT_SWAP: return take_text("--swap", optarg, command->options.swap);
+    case OPT_SWAP_SIZE: return take_size("--swap-size", optarg, &options->swap_bytes);
+    case OPT_POLICY: return take_policy(optarg, command->options.policy);
+    case OPT_NO_MOVE: options->no_move = true; return true;
+    case OPT_JSON: command->json = optarg; return true;
+    case OPT_QUIET: command->quiet = true; return true;
+    default: fputs("Try 'onelevel run --help'.\n", stderr); return false;
+    }
+}
+
+/* Opens and closes a memory with these options, so that what is wrong with them is said before the program starts. */
+static bool try_options(struct run_command *command)
+{
+    struct ol_memory_options options = command->options.options;
+    struct ol_memory *memory;
+    const char *error;
+    options.policy = command->options.policy[0] ? command->options.policy : NULL;
+    options.swap = command->options.swap[0] ? command->options.swap : NULL;
+    const enum ol_status status = ol_memory_open(&options, &memory, &error);
+    if (status == OL_OK) {
+        ol_memory_close(memory);
+        return true;
+    }
+    ol_error("%s", error);
+    return false;
+}
+
+/* 0, or the exit status. */
+static int parse(struct run_command *command, int argc, char **argv)
+{
+    int key;
+    optind = 1;
+    while ((key = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
+        if (key == OPT_HELP) {
+            usage(stdout);
+            exit(OL_EXIT_OK);
+        }
+        if (!take_option(command, key)) return EXIT_OURS;
+    }
+    command->program = argv + optind;
+    const struct ol_memory_options *options = &command->options.options;
+    if (!options->ram_bytes && !options->resident_bytes) {
+        ol_error("how much memory? Give --ram SIZE, e.g. --ram 256M");
+        return EXIT_OURS;
+    }
+    if (!*command->program) {
+        ol_error("which program? Try 'onelevel run --help'.");
+        return EXIT_OURS;
+    }
+    return try_options(command) ? 0 : EXIT_OURS;
+}
+
+/* --- the program
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* The file that execvp would take, in path; false if there is none. */
+static bool find_program(const char *name, char path[PATH_MAX])
+{
+    const char *directories = strchr(name, '/') ? NULL : getenv("PATH");
+    if (!directories) return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX && access(path, F_OK) == 0;
+    while (*directories) {
+        const size_t length = strcspn(directories, ":");
+        const int written =
+            snprintf(path, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? directories : ".", name);
+        if (written < PATH_MAX && access(path, X_OK) == 0) return true;
+        directories += length + (directories[length] == ':');
+    }
+    return false;
+}
+
+/* A program into which nothing can be loaded: says why, or NULL. Scripts and what cannot be read are given a try. */
+static const char *unsuitable(const char *path)
+{
+    Elf64_Ehdr header;
+    const char *why = NULL;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return NULL;
+    if (read(fd, &header, sizeof(header)) == (ssize_t)sizeof(header) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
+        bool dynamic = false;
+        for (int i = 0; i < header.e_phnum; i++) {
+            Elf64_Phdr segment;
+            const off_t at = (off_t)header.e_phoff + (off_t)i * header.e_phentsize;
+            if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment)) break;
+            if (segment.p_type == PT_INTERP) dynamic = true;
+        }
+        if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64)
+            why = "is not a program for x86-64";
+        else if (!dynamic) why = "is statically linked: nothing can be loaded into it";
+    }
+    (void)close(fd);
+    return why;
+}
+
+/* The runtime: beside this command (the build tree), or where it is installed. */
+static bool find_runtime(char path[PATH_MAX])
+{
+    static const char name[] = "libonelevel-run.so";
+    const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(name) - 1);
+    if (length > 0) {
+        path[length] = '\0';
+        char *slash = strrchr(path, '/');
+        if (slash) memcpy(slash + 1, name, sizeof(name));
+        if (access(path, R_OK) == 0) return true;
+    }
+    return snprintf(path, PATH_MAX, "%s/%s", OL_RUN_LIBRARY_DIR, name) < PATH_MAX && access(path, R_OK) == 0;
+}
+
+/* What the runtime reads; on failure NULL. */
+static struct ol_run_shared *share(const struct ol_run_shared *options, int *fd)
+{
+    *fd = memfd_create("onelevel-run", 0);
+    if (*fd < 0 || ftruncate(*fd, sizeof(*options))) return NULL;
+    void *shared = mmap(NULL, sizeof(*options), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+    if (shared == MAP_FAILED) return NULL;
+    memcpy(shared, options, sizeof(*options));
+    return shared;
+}
+
+/* In the child: does not return. */
+static _Noreturn void become(const struct run_command *command, struct ol_run_shared *shared, const char *runtime,
+                             int fd)
+{
+    char number[16], *preload = NULL;
+    const char *before = getenv("LD_PRELOAD");
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* killed, this command leaves nothing behind */
+    (void)snprintf(number, sizeof(number), "%d", fd);
+    if (before && asprintf(&preload, "%s:%s", runtime, before) < 0) _exit(EXIT_OURS);
+    if (setenv(OL_RUN_ENV_FD, number, 1) || (before && setenv(OL_RUN_ENV_PRELOAD, before, 1)) ||
+        setenv("LD_PRELOAD", preload ? preload : runtime, 1))
+        _exit(EXIT_OURS);
+    /* The program's libraries lie where its children's do not; why, says machine/linux/run/filter.c. */
+    const int now = personality(0xffffffff);
+    shared->personality = now < 0 ? 0 : (unsigned long)now;
+    if (now >= 0) (void)personality((unsigned long)now | ADDR_COMPAT_LAYOUT);
+    execvp(command->program[0], command->program);
+    const int error = errno;
+    ol_error("%s: %s", command->program[0], strerror(error));
+    _exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+}
+
+static pid_t child_pid;
+
+/* Signals meant for the program reach it. Those from the terminal do anyway. */
+static void forward(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_code <= 0 && info->si_pid != child_pid) (void)kill(child_pid, signal);
+}
+
+static void forward_signals(void)
+{
+    static const int signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = forward;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) (void)sigaction(signals[i], &action, NULL);
+}
+
+static double seconds_between(const struct timespec *a, const struct timespec *b)
+{
+    return (double)(b->tv_sec - a->tv_sec) + (double)(b->tv_nsec - a->tv_nsec) / 1e9;
+}
+
+/* Ends as the program did. */
+static int end_like(int status)
+{
+    if (WIFEXITED(status)) return WEXITSTATUS(status);
+    const struct rlimit no_core = {0, 0}; /* the program's own is enough */
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)signal(WTERMSIG(status), SIG_DFL);
+    (void)raise(WTERMSIG(status));
+    return 128 + WTERMSIG(status);
+}
+
+static int run(const struct run_command *command, struct ol_run_shared *shared, const char *runtime, int fd)
+{
+    struct timespec begin, end;
+    struct rusage usage;
+    int status = 0;
+    sigset_t block, before;
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    sigfillset(&block);
+    (void)sigprocmask(SIG_BLOCK, &block, &before);
+    child_pid = fork();
+    if (child_pid < 0) {
+        ol_error("fork: %s", strerror(errno));
+        return EXIT_OURS;
+    }
+    if (child_pid == 0) {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        become(command, shared, runtime, fd);
+    }
+    forward_signals();
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    (void)close(fd);
+    while (wait4(child_pid, &status, 0, &usage) < 0)
+        if (errno != EINTR) return EXIT_OURS;
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    const bool started = shared->attached;
+    if (!started && !(WIFEXITED(status) && WEXITSTATUS(status) >= EXIT_OURS))
+        ol_error(
+            "%s did not load the runtime (it is set-user-ID, or a script of such a program): it ran without a budget",
+            command->program[0]);
+    const struct ol_run_result result = {
+        .shared = shared, .status = status, .wall_seconds = seconds_between(&begin, &end), .usage = &usage};
+    if (started && !command->quiet) ol_account_print(stderr, &result);
+    if (command->json && !ol_account_write_json(command->json, &result)) return EXIT_OURS;
+    return end_like(status);
+}
+
+int ol_cmd_run(int argc, char **argv)
+{
+    static struct run_command command;
+    char path[PATH_MAX], runtime[PATH_MAX];
+    int fd;
+    const int status = parse(&command, argc, argv);
+    if (status) return status;
+    if (!find_program(command.program[0], path)) {
+        ol_error("%s: no such program", command.program[0]);
+        return EXIT_NOT_FOUND;
+    }
+    const char *why = unsuitable(path);
+    if (why) {
+        ol_error("%s %s", path, why);
+        return EXIT_CANNOT_RUN;
+    }
+    struct ol_run_shared *shared = share(&command.options, &fd);
+    if (!shared || !find_runtime(runtime)) {
+        ol_error(shared ? "libonelevel-run.so is neither beside this command nor installed" : "no shared memory");
+        return EXIT_OURS;
+    }
+    return run(&command, shared, runtime, fd);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/run_account.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cli/cli.h"
+
+enum { PAGE_BYTES = 4096 };
+
+/* What both forms say; all in bytes, pages or counts as named. */
+struct figures {
+    uint64_t unlimited_bytes; /* peak of the managed memory had there been no limit */
+    uint64_t budget_bytes;    /* what was asked for */
+    uint64_t resident_bytes;  /* peak of resident managed pages */
+    uint64_t store_bytes;     /* peak of the frames lent to the compressed store */
+    uint64_t faults_minor, faults_major;
+    uint64_t swapped_out, swapped_in; /* pages, to and from any home */
+    double compression_ratio;         /* 0: nothing was compressed */
+};
+
+static struct figures figures_of(const struct ol_run_shared *shared)
+{
+    const struct ol_memory_statistics *all = &shared->statistics;
+    const struct ol_statistics *core = &all->core;
+    const struct ol_memory_options *options = &shared->options;
+    struct figures figures = {
+        .unlimited_bytes = core->pages_peak * PAGE_BYTES,
+        .budget_bytes = options->ram_bytes ? options->ram_bytes : options->resident_bytes + options->compressed_bytes,
+        .resident_bytes = (uint64_t)core->frames_in_use_peak * PAGE_BYTES,
+        .store_bytes = all->compressed_store_bytes,
+        .faults_minor = core->faults - core->faults_major,
+        .faults_major = core->faults_major,
+        .swapped_out = core->writebacks,
+        .swapped_in = core->faults_major,
+    };
+    if (all->compressed_in_bytes)
+        figures.compression_ratio = (double)(all->compressed_in_pages * PAGE_BYTES) / (double)all->compressed_in_bytes;
+    return figures;
+}
+
+static void row(FILE *to, const char *name, const char *value, const char *note)
+{
+    fprintf(to, "onelevel: %-26s %12s%s%s\n", name, value, *note ? "  " : "", note);
+}
+
+static void row_size(FILE *to, const char *name, uint64_t bytes, const char *note)
+{
+    char text[OL_SIZE_TEXT_BYTES];
+    row(to, name, ol_format_size(bytes, text), note);
+}
+
+static void row_count(FILE *to, const char *name, uint64_t count, const char *note)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%" PRIu64, count);
+    row(to, name, text, note);
+}
+
+void ol_account_print(FILE *to, const struct ol_run_result *result)
+{
+    const struct ol_memory_statistics *all = &result->shared->statistics;
+    const struct ol_statistics *core = &all->core;
+    const struct figures figures = figures_of(result->shared);
+    char note[128], text[32];
+    row_size(to, "peak without limit", figures.unlimited_bytes, "managed memory that existed at a time");
+    row_size(to, "budget", figures.budget_bytes, "");
+    row_size(to, "resident, peak", figures.resident_bytes, "");
+    (void)snprintf(note, sizeof(note), "zero %" PRIu64 ", soft %" PRIu64 ", rescued %" PRIu64 ", copied %" PRIu64,
+                   core->faults_zero, core->faults_soft, core->faults_rescued, core->faults_copied);
+    row_count(to, "faults, minor", figures.faults_minor, note);
+    row_count(to, "faults, major", figures.faults_major, "");
+    (void)snprintf(note, sizeof(note), "%" PRIu64 " of them without a write", core->evictions_clean);
+    row_count(to, "evictions", core->evictions, note);
+    (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " of them to the swap file", all->file_pages_written);
+    row_count(to, "swapped out", figures.swapped_out, note);
+    (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " of them from the swap file", all->file_pages_read);
+    row_count(to, "swapped in", figures.swapped_in, note);
+    if (figures.compression_ratio > 0) (void)snprintf(text, sizeof(text), "%.2f", figures.compression_ratio);
+    else (void)snprintf(text, sizeof(text), "-");
+    row(to, "compression ratio", text, "");
+    (void)snprintf(text, sizeof(text), "%.3f s", (double)all->fault_ns / 1e9);
+    (void)snprintf(note, sizeof(note), "of %.3f s, all threads together", result->wall_seconds);
+    row(to, "time in faults", text, note);
+    row_size(to, "tables", all->metadata_bytes, "");
+    row_size(to, "program, largest resident", (uint64_t)result->usage->ru_maxrss * 1024,
+             "all its memory, as the kernel counts it");
+    if (result->shared->unmanaged_executable_bytes)
+        row_size(to, "kept for execution", result->shared->unmanaged_executable_bytes,
+                 "managed memory made executable");
+    if (result->shared->refused_io)
+        row_count(to, "asynchronous I/O refused", result->shared->refused_io, "io_uring and aio are not supported");
+    if (core->frames_over_budget)
+        row_size(to, "over the budget at the end", (uint64_t)core->frames_over_budget * PAGE_BYTES,
+                 "swap was full or failed");
+}
+
+/* --- JSON
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static void put(json_t *object, const char *name, uint64_t value)
+{
+    (void)json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static json_t *json_of(const struct ol_run_result *result)
+{
+    const struct ol_memory_statistics *all = &result->shared->statistics;
+    const struct ol_statistics *core = &all->core;
+    const struct figures figures = figures_of(result->shared);
+    json_t *object = json_object();
+    put(object, "peak_without_limit_bytes", figures.unlimited_bytes);
+    put(object, "budget_bytes", figures.budget_bytes);
+    put(object, "resident_peak_bytes", figures.resident_bytes);
+    put(object, "compressed_store_bytes", figures.store_bytes);
+    put(object, "metadata_bytes", all->metadata_bytes);
+    put(object, "max_rss_bytes", (uint64_t)result->usage->ru_maxrss * 1024);
+    put(object, "faults", core->faults);
+    put(object, "faults_minor", figures.faults_minor);
+    put(object, "faults_major", figures.faults_major);
+    put(object, "faults_zero", core->faults_zero);
+    put(object, "faults_soft", core->faults_soft);
+    put(object, "faults_rescued", core->faults_rescued);
+    put(object, "faults_copied", core->faults_copied);
+    put(object, "evictions", core->evictions);
+    put(object, "evictions_clean", core->evictions_clean);
+    put(object, "writebacks", core->writebacks);
+    put(object, "swapped_out_pages", figures.swapped_out);
+    put(object, "swapped_in_pages", figures.swapped_in);
+    put(object, "swap_file_pages_written", all->file_pages_written);
+    put(object, "swap_file_pages_read", all->file_pages_read);
+    put(object, "compressed_pages", all->compressed_in_pages);
+    put(object, "compressed_bytes", all->compressed_in_bytes);
+    put(object, "read_errors", core->read_errors);
+    put(object, "write_errors", core->write_errors);
+    put(object, "frames_over_budget", core->frames_over_budget);
+    put(object, "fault_ns", all->fault_ns);
+    (void)json_object_set_new(object, "compression_ratio", json_real(figures.compression_ratio));
+    (void)json_object_set_new(object, "wall_seconds", json_real(result->wall_seconds));
+    if (WIFEXITED(result->status)) put(object, "exit_status", (uint64_t)WEXITSTATUS(result->status));
+    else put(object, "signal", (uint64_t)WTERMSIG(result->status));
+    return object;
+}
+
+bool ol_account_write_json(const char *file, const struct ol_run_result *result)
+{
+    FILE *to = strcmp(file, "-") == 0 ? stdout : fopen(file, "w");
+    if (!to) {
+        ol_error("%s: %s", file, strerror(errno));
+        return false;
+    }
+    json_t *object = json_of(result);
+    bool good = json_dumpf(object, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', to) != EOF;
+    json_decref(object);
+    if ((to == stdout ? fflush(to) : fclose(to)) != 0) good = false;
+    if (!good) ol_error("%s: %s", file, strerror(errno));
+    return good;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The account of a run, for people and as JSON. */
+#ifndef OL_CLI_RUN_ACCOUNT_H
+#define OL_CLI_RUN_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "machine/linux/run/shared.h"
+
+struct ol_run_result {
+    const struct ol_run_shared *shared;
+    int status; /* of wait(2) */
+    double wall_seconds;
+    const struct rusage *usage; /* of the program */
+};
+
+void ol_account_print(FILE *to, const struct ol_run_result *result);
+
+/* "-": standard output. False, with a message, if the file cannot be written. */
+bool ol_account_write_json(const char *file, const struct ol_run_result *result);
+
+#endif

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * onelevel sim: replays a trace of memory references on a simulated machine.
+ *
+ * The machine has one space with one region, as wide as its addresses, in which the trace may refer to any page. The
+ * core works without watermarks: each fault that finds no free frame evicts one page.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <onelevel/core.h>
+
+#include "cli/cli.h"
+#include "machine/sim/drum.h"
+#include "machine/sim/machine.h"
+#include "trace/reader.h"
+
+enum {
+    TLB_ENTRIES = 64, /* as the first-level data TLBs of AMD64 processors */
+    TLB_WAYS = 4,
+    BATCH = 4096, /* references read at once */
+    DRUM_SLOTS = 1 << 26
+};
+
+struct arguments {
+    const struct ol_policy_ops *policy;
+    const char *policy_parameters;
+    const char *policy_text;
+    const char *trace;
+    enum ol_trace_format format;
+    uint32_t frames; /* 0: not given */
+    uint32_t tlb_entries, tlb_ways;
+    bool json;
+    bool help;
+};
+
+/* A machine with everything on it. */
+struct setup {
+    struct ol_sim *sim;
+    struct ol_pager *drum;
+    struct ol_system *system;
+    struct ol_space *space;
+};
+
+/* --- arguments --------------------------------------------------------------------------------------------------- */
+
+static void print_help(void)
+{
+    printf("usage: onelevel sim (--frames N | --ram SIZE) [OPTION...] TRACE\n"
+           "\n"
+           "Replays a trace of memory references on a simulated machine and counts what happens.\n"
+           "\n"
+           "TRACE is what `valgrind --tool=lackey --trace-mem=yes` writes, or a list of hexadecimal page\n"
+           "numbers, one a line; plain, gzip or zstd; - is standard input.\n"
+           "\n"
+           "  --machine NAME           the machine (default and only one: %s)\n"
+           "  --frames N               frames for pages; page tables are accounted apart\n"
+           "  --ram SIZE               the same as a size: 4K is one frame\n"
+           "  --policy NAME[:PARAMS]   page replacement (default: %s):\n",
+           ol_sim_capabilities.name, ol_policy_clock.name);
+    for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+        printf("                             %-15s %s\n", (*policy)->name, (*policy)->summary);
+    printf("  --tlb ENTRIES[:WAYS]     the TLB (default: %d:%d), or none\n"
+           "  --format lackey|pages    the form of TRACE (default: found out from its first line)\n"
+           "  --json                   print one JSON object\n",
+           TLB_ENTRIES, TLB_WAYS);
+}
+
+/* A whole decimal number from 1 to max that ends where `end` says; false for anything else. */
+static bool parse_count(const char *text, uint32_t max, const char **end, uint32_t *out)
+{
+    uint64_t number = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        number = number * 10 + (uint64_t)(*at - '0');
+        if (number > max) return false;
+    }
+    *end = at;
+    *out = (uint32_t)number;
+    return at != text && number > 0;
+}
+
+static bool parse_frames(const char *text, struct arguments *arguments)
+{
+    const char *end;
+    if (parse_count(text, OL_SIM_FRAMES_MAX, &end, &arguments->frames) && *end == '\0') return true;
+    ol_error("--frames %s: expected a number from 1, the minimum, to %u", text, OL_SIM_FRAMES_MAX);
+    return false;
+}
+
+static bool parse_ram(const char *text, struct arguments *arguments)
+{
+    uint64_t bytes;
+    if (!ol_parse_size(text, &bytes)) {
+        ol_error("--ram %s: expected a size such as 4096, 64M or 1.5G", text);
+        return false;
+    }
+    if (bytes < OL_SIM_PAGE_BYTES) {
+        ol_error("--ram %s: the minimum is %d bytes, one frame", text, OL_SIM_PAGE_BYTES);
+        return false;
+    }
+    const uint64_t frames = bytes >> OL_SIM_PAGE_SHIFT;
+    if (frames > OL_SIM_FRAMES_MAX) {
+        ol_error("--ram %s: the machine has less than 16T", text);
+        return false;
+    }
+    arguments->frames = (uint32_t)frames;
+    return true;
+}
+
+static bool parse_tlb(const char *text, struct arguments *arguments)
+{
+    arguments->tlb_entries = 0;
+    if (strcmp(text, "none") == 0) return true;
+    const char *end;
+    bool good = parse_count(text, OL_TLB_ENTRIES_MAX, &end, &arguments->tlb_entries);
+    arguments->tlb_ways = arguments->tlb_entries < TLB_WAYS ? arguments->tlb_entries : TLB_WAYS;
+    if (good && *end == ':') good = parse_count(end + 1, arguments->tlb_entries, &end, &arguments->tlb_ways);
+    const uint32_t sets = good ? arguments->tlb_entries / arguments->tlb_ways : 0;
+    if (good && *end == '\0' && (sets & (sets - 1)) == 0 && sets * arguments->tlb_ways == arguments->tlb_entries)
+        return true;
+    ol_error("--tlb %s: expected none or ENTRIES[:WAYS], at most %d entries, where ENTRIES/WAYS is a power of two "
+             "(such as 64:4)",
+             text, OL_TLB_ENTRIES_MAX);
+    return false;
+}
+
+static bool parse_policy(const char *text, struct arguments *arguments)
+{
+    arguments->policy_text = text;
+    arguments->policy = ol_policy_find(text, &arguments->policy_parameters);
+    if (arguments->policy) return true;
+    ol_error("there is no policy '%s'; the policies are:", text);
+    for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+        fprintf(stderr, "  %-15s %s\n", (*policy)->name, (*policy)->summary);
+    return false;
+}
+
+static bool parse_machine(const char *text)
+{
+    if (strcmp(text, ol_sim_capabilities.name) == 0) return true;
+    ol_error("there is no machine '%s'; the machines are: %s", text, ol_sim_capabilities.name);
+    return false;
+}
+
+static bool parse_format(const char *text, struct arguments *arguments)
+{
+    arguments->format = strcmp(text, "lackey") == 0  ? OL_TRACE_LACKEY
+                        : strcmp(text, "pages") == 0 ? OL_TRACE_PAGES
+                                                     : OL_TRACE_DETECT;
+    if (arguments->format != OL_TRACE_DETECT) return true;
+    ol_error("--format %s: expected lackey or pages", text);
+    return false;
+}
+
+/* `argument` is the one that getopt_long looked at last. */
+static bool parse_option(int option, const char *argument, struct arguments *arguments)
+{
+    switch (option) {
+    case 'm': return parse_machine(optarg);
+    case 'f': return parse_frames(optarg, arguments);
+    case 'r': return parse_ram(optarg, arguments);
+    case 'p': return parse_policy(optarg, arguments);
+    case 't': return parse_tlb(optarg, arguments);
+    case 'F': return parse_format(optarg, arguments);
+    case 'j': arguments->json = true; return true;
+    case 'h': arguments->help = true; return true;
+    case ':': ol_error("sim: %s wants a value; `onelevel help sim` explains the options", argument); return false;
+    default: ol_error("sim: there is no option %s; `onelevel help sim` lists them", argument); return false;
+    }
+}
+
+/* False, after a message, if the command line makes no sense. */
+static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    static const struct option options[] = {
+        {"machine", required_argument, NULL, 'm'},
+        {"frames", required_argument, NULL, 'f'},
+        {"ram", required_argument, NULL, 'r'},
+        {"policy", required_argument, NULL, 'p'},
+        {"tlb", required_argument, NULL, 't'},
+        {"format", required_argument, NULL, 'F'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    *arguments = (struct arguments){.policy = &ol_policy_clock,
+                                    .policy_text = ol_policy_clock.name,
+                                    .tlb_entries = TLB_ENTRIES,
+                                    .tlb_ways = TLB_WAYS};
+    bool frames = false, ram = false;
+    int option;
+    opterr = 0; /* messages are given here */
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        if (!parse_option(option, argv[optind - 1], arguments)) return false;
+        frames = frames || option == 'f';
+        ram = ram || option == 'r';
+    }
+    if (arguments->help) return true;
+    if (frames == ram) {
+        ol_error("sim: expected %s", ram ? "either --frames or --ram, not both" : "--frames N or --ram SIZE");
+        return false;
+    }
+    if (optind != argc - 1) {
+        ol_error("sim: expected one TRACE, a file or -, after the options");
+        return false;
+    }
+    arguments->trace = argv[optind];
+    return true;
+}
+
+/* --- the machine ------------------------------------------------------------------------------------------------- */
+
+static void tear_down(struct setup *setup)
+{
+    if (setup->system) ol_system_destroy(setup->system);
+    if (setup->drum) setup->drum->ops->close(setup->drum);
+    if (setup->sim) ol_sim_destroy(setup->sim);
+}
+
+static enum ol_status create_system(const struct arguments *arguments, struct setup *setup)
+{
+    const struct ol_port port = ol_sim_port(setup->sim);
+    const struct ol_config config = {
+        .port = &port,
+        .pmap = &ol_sim_pmap_ops,
+        .machine = setup->sim,
+        .machine_is = &ol_sim_capabilities,
+        .pager = setup->drum,
+        .policy = arguments->policy,
+        .policy_parameters = arguments->policy_parameters,
+        .frames = arguments->frames,
+        .frames_max = arguments->frames,
+    };
+    return ol_system_create(&config, &setup->system);
+}
+
+/* One region over all addresses. */
+static enum ol_status create_space(struct setup *setup)
+{
+    const struct ol_capabilities *const is = &ol_sim_capabilities;
+    const uint64_t pages = (is->last_va - is->first_va + 1) >> is->page_shift;
+    enum ol_status status = ol_space_create(setup->system, is->first_va, is->last_va, &setup->space);
+    if (status == OL_OK)
+        status = ol_region_map(setup->space, is->first_va, pages, OL_READ | OL_WRITE | OL_EXEC, OL_MAP_FIXED, NULL);
+    if (status == OL_OK) ol_sim_activate(setup->sim, setup->space);
+    return status;
+}
+
+/* False after a message; what there is, tear_down releases. */
+static bool set_up(const struct arguments *arguments, struct setup *setup)
+{
+    const struct ol_sim_options options = {
+        .frames = arguments->frames, .tlb_entries = arguments->tlb_entries, .tlb_ways = arguments->tlb_ways};
+    *setup = (struct setup){0};
+    enum ol_status status = ol_sim_create(&options, &setup->sim);
+    if (status == OL_OK) status = ol_drum_create(DRUM_SLOTS, OL_SIM_PAGE_BYTES, &setup->drum);
+    if (status != OL_OK) {
+        ol_error("a machine of %u frames does not fit here (%s); try a smaller one", arguments->frames,
+                 ol_status_text(status));
+        return false;
+    }
+    status = create_system(arguments, setup);
+    if (status == OL_E_INVALID) {
+        const char *const takes = arguments->policy->parameters;
+        ol_error("--policy %s: %s takes %s", arguments->policy_text, arguments->policy->name,
+                 takes ? takes : "no parameters");
+        return false;
+    }
+    if (status == OL_OK) status = create_space(setup);
+    if (status != OL_OK) ol_error("the machine cannot be set up: %s", ol_status_text(status));
+    return status == OL_OK;
+}
+
+/* --- the replay -------------------------------------------------------------------------------------------------- */
+
+static bool replay_batch(struct ol_sim *sim, const struct ol_reference *references, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const enum ol_status status = ol_sim_reference(sim, references[i].va, references[i].access);
+        if (status == OL_OK) continue;
+        struct ol_sim_counters counters;
+        ol_sim_get_counters(sim, &counters);
+        ol_error("reference %llu of the trace, to address %llx, failed: %s", (unsigned long long)counters.references,
+                 (unsigned long long)references[i].va, ol_status_text(status));
+        return false;
+    }
+    return true;
+}
+
+/* False after a message. */
+static bool replay(struct ol_trace *trace, struct ol_sim *sim)
+{
+    static struct ol_reference references[BATCH];
+    bool empty = true;
+    for (;;) {
+        size_t count;
+        const enum ol_trace_status status = ol_trace_read(trace, references, BATCH, &count);
+        if (!replay_batch(sim, references, count)) return false;
+        if (status != OL_TRACE_OK) {
+            ol_error("%s", ol_trace_message(trace));
+            return false;
+        }
+        if (count == 0) break;
+        empty = false;
+    }
+    if (empty) ol_error("the trace holds no references; with valgrind, was --trace-mem=yes given?");
+    return !empty;
+}
+
+/* --- the account ------------------------------------------------------------------------------------------------- */
+
+struct figure {
+    const char *key;   /* in JSON */
+    const char *label; /* for people */
+    uint64_t value;
+};
+
+enum { FIGURES = 13 };
+
+static void take_figures(const struct setup *setup, uint32_t frames, struct figure figures[FIGURES])
+{
+    struct ol_sim_counters machine;
+    struct ol_statistics core;
+    ol_sim_get_counters(setup->sim, &machine);
+    ol_system_statistics(setup->system, &core);
+    const struct figure all[FIGURES] = {
+        {"frames", "frames", frames},
+        {"references", "references", machine.references},
+        {"distinct_pages", "distinct pages", core.pages_peak},
+        {"tlb_hits", "TLB hits", machine.tlb_hits},
+        {"tlb_misses", "TLB misses", machine.tlb_misses},
+        {"table_references", "table references", machine.table_references},
+        {"table_updates", "table updates (Accessed, Dirty)", machine.table_updates},
+        {"table_frames_peak", "frames of page tables, at most", machine.tables_peak},
+        {"faults", "faults", core.faults},
+        {"faults_zero", "  by a page of zeros", core.faults_zero},
+        {"faults_major", "  by a page read back", core.faults_major},
+        {"evictions", "evictions", core.evictions},
+        {"writebacks", "write-backs", core.writebacks},
+    };
+    memcpy(figures, all, sizeof all);
+}
+
+static bool print_json(const struct arguments *arguments, const struct figure figures[FIGURES])
+{
+    json_t *const object =
+        json_pack("{s:s, s:s}", "machine", ol_sim_capabilities.name, "policy", arguments->policy_text);
+    bool good = object != NULL;
+    for (size_t i = 0; good && i < FIGURES; i++)
+        good = json_object_set_new(object, figures[i].key, json_integer((json_int_t)figures[i].value)) == 0;
+    good = good && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
+    json_decref(object);
+    putchar('\n');
+    return good;
+}
+
+static void print_table(const struct arguments *arguments, const struct figure figures[FIGURES])
+{
+    printf("machine %s, ", ol_sim_capabilities.name);
+    if (arguments->tlb_entries == 0) printf("no TLB");
+    else printf("TLB of %u entries in sets of %u", arguments->tlb_entries, arguments->tlb_ways);
+    printf(", policy %s\n", arguments->policy_text);
+    for (size_t i = 0; i < FIGURES; i++)
+        printf("%-32s %14llu\n", figures[i].label, (unsigned long long)figures[i].value);
+}
+
+/* False after a message. */
+static bool print_account(const struct arguments *arguments, const struct setup *setup)
+{
+    struct figure figures[FIGURES];
+    take_figures(setup, arguments->frames, figures);
+    bool good = true;
+    if (arguments->json) good = print_json(arguments, figures);
+    else print_table(arguments, figures);
+    good = fflush(stdout) == 0 && good;
+    if (!good) ol_error("the account cannot be written: %s", strerror(errno));
+    return good;
+}
+
+static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
+{
+    struct setup setup;
+    const bool good = set_up(arguments, &setup) && replay(trace, setup.sim) && print_account(arguments, &setup);
+    tear_down(&setup);
+    return good;
+}
+
+int ol_cmd_sim(int argc, char **argv)
+{
+    struct arguments arguments;
+    if (!parse_arguments(argc, argv, &arguments)) return OL_EXIT_USAGE;
+    if (arguments.help) {
+        print_help();
+        return OL_EXIT_OK;
+    }
+    const struct ol_trace_options options = {
+        .format = arguments.format, .page_shift = OL_SIM_PAGE_SHIFT, .last_va = ol_sim_capabilities.last_va};
+    struct ol_trace *trace;
+    char message[512];
+    if (ol_trace_open(arguments.trace, &options, &trace, message, sizeof message) != OL_TRACE_OK) {
+        ol_error("%s", message);
+        return OL_EXIT_FAILURE;
+    }
+    const bool good = simulate(&arguments, trace);
+    ol_trace_close(trace);
+    return good ? OL_EXIT_OK : OL_EXIT_FAILURE;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seccomp filter: which system calls trap.
+ *
+ *      made from elsewhere than the C library's or the loader's text   pass   (so do all of ours)
+ *      clone3                                                          ENOSYS (the library falls back to clone)
+ *      clone with CLONE_VM (threads), vfork, sigreturn, thread's exit  pass   (they concern the stack they are made on)
+ *      in `always`: manages memory, signals, processes, or names
+ *      addresses indirectly                                            trap
+ *      some argument is an address of the window                       trap
+ *      else                                                            pass
+ *
+ * A filter outlives exec, and there the same addresses mean something else. So the command starts the program with the
+ * legacy address-space layout and this runtime gives its children the usual one: no library of theirs lies where the
+ * program's did.
+ */
+#include <errno.h>
+#include <link.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "machine/linux/run/runtime.h"
+
+enum { RANGES_MAX = 8, CODE_MAX = 400 };
+
+static const int always[] = {
+    /* memory */
+    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_brk, SYS_madvise, SYS_mlockall, SYS_munlockall,
+    /* signals */
+    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_sigaltstack, SYS_pselect6, SYS_ppoll, SYS_epoll_pwait,
+    SYS_epoll_pwait2,
+    /* processes */
+    SYS_fork, SYS_clone, SYS_execve, SYS_execveat, SYS_exit_group,
+    /* addresses inside what they point to */
+    SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg,
+    SYS_recvmmsg, SYS_process_vm_readv, SYS_process_vm_writev, SYS_vmsplice,
+    /* the kernel would use buffers after the call returned */
+    SYS_io_uring_setup, SYS_io_setup};
+
+enum { ALWAYS_COUNT = sizeof(always) / sizeof(always[0]) };
+
+struct range {
+    uint64_t first, end;
+};
+
+struct ranges {
+    struct range range[RANGES_MAX];
+    unsigned count;
+};
+
+/* --- whose calls are trapped ---------------------------------------------------------------------------------------
+ */
+
+static bool is_trapped_object(const char *path)
+{
+    static const char *const names[] = {"libc.so.", "ld-linux-x86-64.so.", "libpthread.so.", "librt.so."};
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
+/* A range that crosses a multiple of 4 GiB becomes two: a filter compares 32 bits at a time. */
+static void add_range(struct ranges *ranges, uint64_t first, uint64_t end)
+{
+    const uint64_t next = ((first >> 32) + 1) << 32;
+    if (ranges->count == RANGES_MAX) return;
+    ranges->range[ranges->count++] = (struct range){first, end < next ? end : next};
+    if (end > next) add_range(ranges, next, end);
+}
+
+static int find_text(struct dl_phdr_info *object, size_t bytes, void *context)
+{
+    (void)bytes;
+    if (!object->dlpi_name || !is_trapped_object(object->dlpi_name)) return 0;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
+        const uint64_t first = object->dlpi_addr + segment->p_vaddr;
+        add_range(context, first, first + segment->p_memsz);
+    }
+    return 0;
+}
+
+/* --- the filter's code
+ * ------------------------------------------------------------------------------------------------ */
+
+struct code {
+    struct sock_filter line[CODE_MAX];
+    unsigned count;
+};
+
+static void emit(struct code *code, struct sock_filter line)
+{
+    if (code->count < CODE_MAX) code->line[code->count++] = line;
+}
+
+static void load(struct code *code, size_t offset)
+{
+    emit(code, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+}
+
+static void jump(struct code *code, uint16_t test, uint32_t value, uint8_t if_true, uint8_t if_false)
+{
+    emit(code, (struct sock_filter)BPF_JUMP((uint16_t)(BPF_JMP | test | BPF_K), value, if_true, if_false));
+}
+
+static void answer(struct code *code, uint32_t value)
+{
+    emit(code, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, value));
+}
+
+static size_t low_of(size_t offset)
+{
+    return offset; /* x86-64 is little endian */
+}
+
+static size_t high_of(size_t offset)
+{
+    return offset + sizeof(uint32_t);
+}
+
+/* Passes unless the call comes from one of the ranges. */
+static void emit_origin(struct code *code, const struct ranges *ranges)
+{
+    const size_t origin = offsetof(struct seccomp_data, instruction_pointer);
+    for (unsigned i = 0; i < ranges->count; i++) {
+        const struct range *range = &ranges->range[i];
+        /* The address of a call is that of the next instruction, which may be the range's end. */
+        const uint32_t last = (uint32_t)range->end ? (uint32_t)range->end : UINT32_MAX;
+        const uint8_t rest = (uint8_t)((ranges->count - i - 1) * 5);
+        load(code, high_of(origin));
+        jump(code, BPF_JEQ, (uint32_t)(range->first >> 32), 0, 3);
+        load(code, low_of(origin));
+        jump(code, BPF_JGE, (uint32_t)range->first, 0, 1);
+        jump(code, BPF_JGT, last, 0, (uint8_t)(rest + 1));
+    }
+    answer(code, SECCOMP_RET_ALLOW);
+}
+
+/* Calls that concern the stack they are made on cannot be made from a handler. */
+static void emit_on_own_stack(struct code *code)
+{
+    load(code, offsetof(struct seccomp_data, nr));
+    jump(code, BPF_JEQ, SYS_rt_sigreturn, 2, 0);
+    jump(code, BPF_JEQ, SYS_exit, 1, 0);
+    jump(code, BPF_JEQ, SYS_vfork, 0, 1);
+    answer(code, SECCOMP_RET_ALLOW);
+    jump(code, BPF_JEQ, SYS_clone3, 0, 1);
+    answer(code, SECCOMP_RET_ERRNO | ENOSYS);
+    jump(code, BPF_JEQ, SYS_clone, 0, 4);
+    load(code, low_of(offsetof(struct seccomp_data, args)));
+    jump(code, BPF_JSET, CLONE_VM, 0, 1);
+    answer(code, SECCOMP_RET_ALLOW);
+    load(code, offsetof(struct seccomp_data, nr));
+}
+
+static void emit_always(struct code *code)
+{
+    for (unsigned i = 0; i < ALWAYS_COUNT; i++) {
+        jump(code, BPF_JEQ, (uint32_t)always[i], 0, 1);
+        answer(code, SECCOMP_RET_TRAP);
+    }
+}
+
+static void emit_window(struct code *code)
+{
+    const uint32_t first = (uint32_t)(OL_WINDOW_FIRST >> 32),
+                   end = (uint32_t)((OL_WINDOW_FIRST + OL_WINDOW_BYTES) >> 32);
+    for (unsigned i = 0; i < 6; i++) {
+        load(code, high_of(offsetof(struct seccomp_data, args) + i * sizeof(uint64_t)));
+        jump(code, BPF_JGE, first, 0, 2);
+        jump(code, BPF_JGE, end, 1, 0);
+        answer(code, SECCOMP_RET_TRAP);
+    }
+    answer(code, SECCOMP_RET_ALLOW);
+}
+
+static void emit_all(struct code *code, const struct ranges *ranges)
+{
+    load(code, offsetof(struct seccomp_data, arch));
+    jump(code, BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
+    answer(code, SECCOMP_RET_ALLOW);
+    emit_origin(code, ranges);
+    emit_on_own_stack(code);
+    emit_always(code);
+    emit_window(code);
+}
+
+const char *ol_filter_install(void)
+{
+    struct ranges ranges = {.count = 0};
+    static struct code code;
+    (void)dl_iterate_phdr(find_text, &ranges);
+    if (!ranges.count) return "the C library's text was not found";
+    emit_all(&code, &ranges);
+    const struct sock_fprog program = {.len = (unsigned short)code.count, .filter = code.line};
+    if (code.count == CODE_MAX) return "the system-call filter is too long";
+    /* Root may do without giving up set-user-ID programs; others must not. */
+    if (ol_raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)(uintptr_t)&program, 0, 0, 0) == 0) return NULL;
+    (void)ol_raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+    if (ol_raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)(uintptr_t)&program, 0, 0, 0) == 0) return NULL;
+    return "the kernel refuses a seccomp filter";
+}

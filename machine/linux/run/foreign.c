@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/linux/run/foreign.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "machine/linux/run/runtime.h"
+
+enum { FOREIGN_MAX = 1024 };
+
+struct span {
+    unsigned long first, end;
+};
+
+static struct span spans[FOREIGN_MAX]; /* l: disjoint, in no order */
+static atomic_uint span_count;         /* l: */
+
+static bool overlap(const struct span *span, unsigned long first, unsigned long end)
+{
+    return span->first < end && first < span->end;
+}
+
+bool ol_foreign_overlaps(unsigned long address, unsigned long bytes)
+{
+    bool found = false;
+    if (!atomic_load(&span_count)) return false;
+    ol_futex_lock(&ol_runtime.lock);
+    for (unsigned i = 0; i < span_count && !found; i++) found = overlap(&spans[i], address, address + bytes);
+    ol_futex_unlock(&ol_runtime.lock);
+    return found;
+}
+
+bool ol_foreign_take(unsigned long address, unsigned long bytes)
+{
+    ol_futex_lock(&ol_runtime.lock);
+    const bool room = span_count < FOREIGN_MAX;
+    if (room) spans[span_count++] = (struct span){address, address + bytes};
+    ol_futex_unlock(&ol_runtime.lock);
+    return room;
+}
+
+static bool window_again(unsigned long first, unsigned long end)
+{
+    const long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    if (ol_raw(SYS_mmap, (long)first, (long)(end - first), PROT_READ | PROT_WRITE, flags, -1, 0) != (long)first)
+        return false;
+    void *place = (void *)(uintptr_t)first;
+    (void)ol_raw(SYS_madvise, (long)first, (long)(end - first), MADV_NOHUGEPAGE, 0, 0, 0);
+    return ol_uffd_register(&ol_runtime.memory->machine->uffd, place, end - first);
+}
+
+/* Cuts [first, end) out of span i, which it overlaps. False without room for the second rest. */
+static bool cut(unsigned i, unsigned long first, unsigned long end)
+{
+    const struct span span = spans[i];
+    if (span.first < first && end < span.end) {
+        if (span_count == FOREIGN_MAX) return false;
+        spans[span_count++] = (struct span){end, span.end};
+        spans[i].end = first;
+    } else if (span.first < first) {
+        spans[i].end = first;
+    } else if (end < span.end) {
+        spans[i].first = end;
+    } else {
+        spans[i] = spans[--span_count];
+    }
+    return true;
+}
+
+bool ol_foreign_return(unsigned long address, unsigned long bytes)
+{
+    const unsigned long end = address + bytes;
+    bool good = true;
+    if (!atomic_load(&span_count)) return true;
+    ol_futex_lock(&ol_runtime.lock);
+    for (unsigned i = 0; i < span_count && good;) {
+        if (!overlap(&spans[i], address, end)) {
+            i++;
+            continue;
+        }
+        const unsigned long first = spans[i].first > address ? spans[i].first : address;
+        const unsigned long last = spans[i].end < end ? spans[i].end : end;
+        good = cut(i, first, last) && window_again(first, last);
+    }
+    ol_futex_unlock(&ol_runtime.lock);
+    return good;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Parts of the window that are the kernel's for a time; see memory_calls.c. Async-signal-safe, thread-safe. */
+#ifndef OL_RUN_FOREIGN_H
+#define OL_RUN_FOREIGN_H
+
+#include <stdbool.h>
+
+/* Addresses and sizes in bytes, page aligned. False if the table is full; then nothing was done. */
+bool ol_foreign_take(unsigned long address, unsigned long bytes);
+/* What is foreign in the range becomes empty window again, registered for faults. False if the kernel refused. */
+bool ol_foreign_return(unsigned long address, unsigned long bytes);
+bool ol_foreign_overlaps(unsigned long address, unsigned long bytes);
+
+#endif

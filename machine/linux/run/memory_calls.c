@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmap and its kin, answered from the window.
+ *
+ * Managed: anonymous private memory of at least OL_RUN_THRESHOLD_BYTES, and the heap. Not managed, because something
+ * else than the program's own instructions must always find it: stacks, executable memory, locked or huge pages, the
+ * lowest 2 GiB (MAP_32BIT), and everything shared or of a file.
+ *
+ * What the program maps at a fixed place inside the window and is not managed (a file over a part of a reservation) is
+ * "foreign": the kernel's, with a region of no rights in the core that keeps the place.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "machine/linux/run/foreign.h"
+#include "machine/linux/run/runtime.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static struct ol_space *space(void)
+{
+    return ol_runtime.memory->space;
+}
+
+static uint64_t pages_of(unsigned long bytes)
+{
+    return bytes / OL_RUN_PAGE_BYTES + (bytes % OL_RUN_PAGE_BYTES != 0);
+}
+
+static unsigned long round_up(unsigned long bytes)
+{
+    return pages_of(bytes) * OL_RUN_PAGE_BYTES;
+}
+
+static bool is_aligned(unsigned long address)
+{
+    return address % OL_RUN_PAGE_BYTES == 0;
+}
+
+/* As x86-64 has it: what can be written can be read. */
+static unsigned rights_of(long prot)
+{
+    if (prot & PROT_WRITE) return OL_READ | OL_WRITE;
+    return prot & (PROT_READ | PROT_EXEC) ? OL_READ : OL_NONE;
+}
+
+static long errno_of(enum ol_status status)
+{
+    switch (status) {
+    case OL_OK: return 0;
+    case OL_E_INVALID: return -EINVAL;
+    case OL_E_OVERLAP: return -EEXIST;
+    case OL_E_RIGHTS: return -EACCES;
+    case OL_E_IO: return -EIO;
+    default: return -ENOMEM;
+    }
+}
+
+static bool span_in_window(unsigned long address, unsigned long bytes)
+{
+    return ol_in_window(address) && bytes <= OL_WINDOW_FIRST + OL_WINDOW_BYTES - address;
+}
+
+static bool is_mapped(unsigned long address, unsigned long bytes)
+{
+    struct ol_region_info region;
+    const unsigned long end = address + bytes;
+    while (address < end && ol_region_next(space(), address, &region) && region.va <= address)
+        address = region.va + region.pages * OL_RUN_PAGE_BYTES;
+    return address >= end;
+}
+
+/* --- mmap, munmap
+ * ----------------------------------------------------------------------------------------------------- */
+
+static bool is_manageable(const struct ol_call *call)
+{
+    const long prot = call->argument[2], flags = call->argument[3];
+    const long kind =
+        MAP_ANONYMOUS | MAP_PRIVATE | MAP_SHARED | MAP_STACK | MAP_GROWSDOWN | MAP_HUGETLB | MAP_32BIT | MAP_LOCKED;
+    return (flags & kind) == (MAP_ANONYMOUS | MAP_PRIVATE) && !(prot & PROT_EXEC);
+}
+
+static long map_anywhere(struct ol_call *call, unsigned long bytes)
+{
+    const unsigned long hint = (unsigned long)call->argument[0];
+    const unsigned long from =
+        ol_in_window(hint) ? hint & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1) : OL_WINDOW_FIRST + OL_HEAP_BYTES;
+    ol_va va;
+    const enum ol_status status = ol_region_map(space(), from, pages_of(bytes), rights_of(call->argument[2]), 0, &va);
+    return status == OL_OK ? (long)va : errno_of(status);
+}
+
+static long map_fixed(struct ol_call *call, unsigned long address, unsigned long bytes)
+{
+    const bool no_replace = call->argument[3] & MAP_FIXED_NOREPLACE;
+    if (!is_aligned(address)) return -EINVAL;
+    if (!no_replace) (void)ol_foreign_return(address, bytes);
+    const bool managed = is_manageable(call);
+    const unsigned flags = OL_MAP_FIXED | (no_replace ? 0U : OL_MAP_REPLACE);
+    const unsigned rights = managed ? rights_of(call->argument[2]) : OL_NONE;
+    const enum ol_status status = ol_region_map(space(), address, pages_of(bytes), rights, flags, NULL);
+    if (status != OL_OK) return errno_of(status);
+    if (managed) return (long)address;
+    struct ol_call real = *call;
+    real.argument[3] = (call->argument[3] & ~MAP_FIXED_NOREPLACE) | MAP_FIXED;
+    return ol_foreign_take(address, bytes) ? ol_call_raw(&real) : -ENOMEM;
+}
+
+static long call_mmap(struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = (unsigned long)call->argument[1];
+    const bool fixed = call->argument[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+    if (fixed) return span_in_window(address, bytes) && bytes ? map_fixed(call, address, bytes) : ol_call_raw(call);
+    if (bytes < OL_RUN_THRESHOLD_BYTES || bytes > OL_WINDOW_BYTES || !is_manageable(call)) return ol_call_raw(call);
+    return map_anywhere(call, bytes);
+}
+
+static long call_munmap(struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = (unsigned long)call->argument[1];
+    if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
+    if (!is_aligned(address)) return -EINVAL;
+    if (!ol_foreign_return(address, round_up(bytes))) return -ENOMEM;
+    return errno_of(ol_region_unmap(space(), address, pages_of(bytes)));
+}
+
+/* --- mprotect
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* Managed memory that becomes executable (a program that translates code) stays resident and becomes the kernel's. */
+static long make_executable(const struct ol_call *call, unsigned long address, unsigned long bytes)
+{
+    if (ol_space_wire(space(), address, pages_of(bytes), OL_READ) != OL_OK) return -ENOMEM;
+    if (!ol_foreign_take(address, bytes)) {
+        ol_space_unwire(space(), address, pages_of(bytes));
+        return -ENOMEM;
+    }
+    ol_runtime.shared->unmanaged_executable_bytes += bytes;
+    return ol_call_raw(call);
+}
+
+static long call_mprotect(struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
+    if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
+    if (!is_aligned(address)) return -EINVAL;
+    if (ol_foreign_overlaps(address, bytes)) return ol_call_raw(call);
+    if (!is_mapped(address, bytes)) return -ENOMEM;
+    if (call->argument[2] & PROT_EXEC) return make_executable(call, address, bytes);
+    return errno_of(ol_region_protect(space(), address, pages_of(bytes), rights_of(call->argument[2])));
+}
+
+/* --- mremap
+ * ----------------------------------------------------------------------------------------------------------- */
+
+struct move {
+    unsigned long from, old_bytes, new_bytes, to;
+    long flags;
+};
+
+static long move_to(const struct move *move, unsigned long to)
+{
+    return errno_of(ol_region_move(space(), move->from, pages_of(move->old_bytes), to, pages_of(move->new_bytes)));
+}
+
+static long move_anywhere(const struct move *move)
+{
+    ol_va to;
+    const enum ol_status status =
+        ol_region_find_gap(space(), OL_WINDOW_FIRST + OL_HEAP_BYTES, pages_of(move->new_bytes), &to);
+    if (status != OL_OK) return -ENOMEM;
+    const long result = move_to(move, to);
+    return result ? result : (long)to;
+}
+
+static long move_fixed(const struct move *move)
+{
+    const bool overlap = move->to < move->from + move->old_bytes && move->from < move->to + move->new_bytes;
+    if (!is_aligned(move->to) || overlap || !span_in_window(move->to, move->new_bytes)) return -EINVAL;
+    if (!ol_foreign_return(move->to, move->new_bytes)) return -ENOMEM;
+    const enum ol_status status = ol_region_unmap(space(), move->to, pages_of(move->new_bytes));
+    if (status != OL_OK) return errno_of(status);
+    const long result = move_to(move, move->to);
+    return result ? result : (long)move->to;
+}
+
+static long call_mremap(struct ol_call *call)
+{
+    struct move move = {.from = (unsigned long)call->argument[0],
+                        .old_bytes = round_up((unsigned long)call->argument[1]),
+                        .new_bytes = round_up((unsigned long)call->argument[2]),
+                        .flags = call->argument[3],
+                        .to = (unsigned long)call->argument[4]};
+    if (!move.old_bytes || !span_in_window(move.from, move.old_bytes)) return ol_call_raw(call);
+    if (!is_aligned(move.from) || !move.new_bytes || move.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) return -EINVAL;
+    if (ol_foreign_overlaps(move.from, move.old_bytes)) return -EINVAL;
+    if (!is_mapped(move.from, move.old_bytes)) return -EFAULT;
+    if (move.new_bytes < move.old_bytes) {
+        const unsigned long cut = move.old_bytes - move.new_bytes;
+        const enum ol_status status = ol_region_unmap(space(), move.from + move.new_bytes, pages_of(cut));
+        if (status != OL_OK) return errno_of(status);
+        move.old_bytes = move.new_bytes;
+    }
+    if (move.flags & MREMAP_FIXED) return move.flags & MREMAP_MAYMOVE ? move_fixed(&move) : -EINVAL;
+    if (move_to(&move, move.from) == 0) return (long)move.from;
+    return move.flags & MREMAP_MAYMOVE ? move_anywhere(&move) : -ENOMEM;
+}
+
+/* --- the heap
+ * --------------------------------------------------------------------------------------------------------- */
+
+void ol_heap_init(void)
+{
+    atomic_store(&ol_runtime.break_end, OL_WINDOW_FIRST);
+}
+
+/* The program's break moved to `wanted`, or as it is if that cannot be. */
+static long move_break(unsigned long wanted)
+{
+    const unsigned long now = atomic_load(&ol_runtime.break_end);
+    const unsigned long old_end = OL_WINDOW_FIRST + round_up(now - OL_WINDOW_FIRST);
+    enum ol_status status = OL_OK;
+    if (wanted < OL_WINDOW_FIRST || wanted > OL_WINDOW_FIRST + OL_HEAP_BYTES) return (long)now;
+    const unsigned long new_end = OL_WINDOW_FIRST + round_up(wanted - OL_WINDOW_FIRST);
+    if (new_end < old_end) {
+        status = ol_region_unmap(space(), new_end, (old_end - new_end) / OL_RUN_PAGE_BYTES);
+    } else if (new_end > old_end) {
+        struct ol_region_info region;
+        const bool first =
+            !ol_region_next(space(), OL_WINDOW_FIRST, &region) || region.va >= new_end || old_end == OL_WINDOW_FIRST;
+        /* The heap is one region that grows, unless its last page has other rights by now. */
+        if (!first)
+            status = ol_region_move(space(), old_end - OL_RUN_PAGE_BYTES, 1, old_end - OL_RUN_PAGE_BYTES,
+                                    (new_end - old_end) / OL_RUN_PAGE_BYTES + 1);
+        if (first || status != OL_OK)
+            status = ol_region_map(space(), old_end, (new_end - old_end) / OL_RUN_PAGE_BYTES, OL_READ | OL_WRITE,
+                                   OL_MAP_FIXED, NULL);
+    }
+    if (status != OL_OK) return (long)now;
+    atomic_store(&ol_runtime.break_end, wanted);
+    return (long)wanted;
+}
+
+static long call_brk(const struct ol_call *call)
+{
+    ol_futex_lock(&ol_runtime.lock);
+    const long result = move_break((unsigned long)call->argument[0]);
+    ol_futex_unlock(&ol_runtime.lock);
+    return result;
+}
+
+/* --- advice and locking
+ * ------------------------------------------------------------------------------------------------ */
+
+static long populate(unsigned long address, unsigned long bytes, unsigned access)
+{
+    for (unsigned long at = address; at < address + bytes; at += OL_RUN_PAGE_BYTES) {
+        const enum ol_status status = ol_fault(space(), at, access);
+        if (status != OL_OK) return status == OL_E_RIGHTS ? -EFAULT : errno_of(status);
+    }
+    return 0;
+}
+
+static long call_madvise(const struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
+    if (!bytes || !span_in_window(address, bytes) || ol_foreign_overlaps(address, bytes)) return ol_call_raw(call);
+    if (!is_aligned(address)) return -EINVAL;
+    if (!is_mapped(address, bytes)) return -ENOMEM;
+    switch (call->argument[2]) {
+    case MADV_DONTNEED:
+    case MADV_FREE: return errno_of(ol_space_discard(space(), address, pages_of(bytes)));
+    case MADV_POPULATE_READ: return populate(address, bytes, OL_READ);
+    case MADV_POPULATE_WRITE: return populate(address, bytes, OL_WRITE);
+    case MADV_REMOVE:
+    case MADV_WIPEONFORK:
+    case MADV_KEEPONFORK: return -EINVAL; /* as a kernel that does not know them for this memory */
+    default: return 0;                    /* advice that changes no contents */
+    }
+}
+
+static long call_mincore(const struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
+    unsigned char *vector = (unsigned char *)(uintptr_t)call->argument[2];
+    if (!is_aligned(address)) return -EINVAL;
+    if (!is_mapped(address, bytes)) return -ENOMEM;
+    for (unsigned long at = 0; at < bytes; at += OL_RUN_PAGE_BYTES)
+        vector[at / OL_RUN_PAGE_BYTES] = ol_page_residence(space(), address + at) == OL_RESIDENT;
+    return 0;
+}
+
+bool ol_memory_call(struct ol_call *call, long *result)
+{
+    const bool ours = span_in_window((unsigned long)call->argument[0], (unsigned long)call->argument[1]);
+    switch (call->number) {
+    case SYS_mmap: *result = call_mmap(call); return true;
+    case SYS_munmap: *result = call_munmap(call); return true;
+    case SYS_mprotect: *result = call_mprotect(call); return true;
+    case SYS_mremap: *result = call_mremap(call); return true;
+    case SYS_brk: *result = call_brk(call); return true;
+    case SYS_madvise: *result = call_madvise(call); return true;
+    case SYS_mincore: *result = ours ? call_mincore(call) : ol_call_raw(call); return true;
+    case SYS_mlockall: /* would fill the whole window with memory */
+    case SYS_munlockall: *result = 0; return true;
+    case SYS_mlock:
+    case SYS_mlock2:
+    case SYS_munlock:
+    case SYS_msync: *result = ours ? 0 : ol_call_raw(call); return true;
+    default: return false;
+    }
+}

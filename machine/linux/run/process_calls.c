@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* fork, exec, exit, and interfaces that would use buffers behind our back. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "machine/linux/run/runtime.h"
+
+static void complain(const char *text, const char *why)
+{
+    (void)!write(STDERR_FILENO, text, strlen(text));
+    (void)!write(STDERR_FILENO, why, strlen(why));
+    (void)!write(STDERR_FILENO, "\n", 1);
+}
+
+/* The child's figures are its own, and nobody reads them. */
+static void leave_shared(void)
+{
+    struct ol_run_shared *shared = ol_runtime.shared;
+    (void)mmap(shared, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+/* A copy of the process: both sides see the same pages, and each goes on with its own. */
+static long call_fork(const struct ol_call *call)
+{
+    const char *why = "";
+    ol_futex_lock(&ol_runtime.lock);
+    ol_memory_fork_prepare(ol_runtime.memory);
+    const long pid = ol_call_raw(call);
+    if (pid == 0) {
+        ol_runtime.pid = getpid();
+        leave_shared();
+    }
+    const enum ol_status status = pid < 0 ? OL_OK : ol_memory_fork_done(ol_runtime.memory, pid == 0, &why);
+    if (pid < 0) ol_system_fork_done(ol_runtime.memory->system, false);
+    ol_futex_unlock(&ol_runtime.lock);
+    if (status != OL_OK && pid == 0) {
+        complain("onelevel: a forked process cannot be given its memory: ", why);
+        (void)ol_raw(SYS_exit_group, 125, 0, 0, 0, 0, 0);
+    }
+    return pid;
+}
+
+static long call_exec(struct ol_call *call)
+{
+    ol_publish();
+    return ol_wire_call(call);
+}
+
+static long call_exit(const struct ol_call *call)
+{
+    ol_publish();
+    return ol_call_raw(call);
+}
+
+/* Asynchronous interfaces keep using buffers after the call that named them; programs do without where they are
+ * missing. */
+static long refuse_async(void)
+{
+    ol_runtime.shared->refused_io++;
+    return -ENOSYS;
+}
+
+bool ol_process_call(struct ol_call *call, long *result)
+{
+    switch (call->number) {
+    case SYS_fork:
+    case SYS_clone: *result = call_fork(call); return true;
+    case SYS_execve:
+    case SYS_execveat: *result = call_exec(call); return true;
+    case SYS_exit_group: *result = call_exit(call); return true;
+    case SYS_io_setup:
+    case SYS_io_uring_setup: *result = refuse_async(); return true;
+    default: return false;
+    }
+}

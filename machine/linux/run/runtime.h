@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime that `onelevel run` loads into a program.
+ *
+ * It reserves a window of the address space, answers the program's requests for anonymous memory from it, and resolves
+ * the faults there. To see those requests it has a seccomp filter trap system calls that are made from the C library's
+ * text and either manage memory or signals, or name an address of the window: the kernel could not bring in evicted
+ * pages itself (userfaultfd gives ordinary users no faults of the kernel's), so the pages a call names are wired while
+ * it runs.
+ *
+ * Everything below runs in signal handlers (SIGBUS for faults, SIGSYS for trapped calls) with all signals blocked,
+ * except SIGBUS in the handler of SIGSYS, so that it may touch the program's memory, though never while it is in the
+ * core. Results of calls are the kernel's: a value or a negative errno.
+ */
+#ifndef OL_RUN_RUNTIME_H
+#define OL_RUN_RUNTIME_H
+
+#include <signal.h>
+#include <sys/types.h>
+#include <ucontext.h>
+
+#include "machine/linux/memory.h"
+#include "machine/linux/run/raw.h"
+#include "machine/linux/run/shared.h"
+
+/* The window: above every program, heap and legacy mapping area, below the stacks. Both ends are multiples of 4 GiB, so
+ * that a filter tells its addresses by their upper 32 bits. The heap (brk) lies at its beginning. */
+#define OL_WINDOW_FIRST 0x600000000000ULL
+#define OL_WINDOW_BYTES 0x100000000000ULL
+#define OL_HEAP_BYTES   0x10000000000ULL
+
+enum { OL_RUN_PAGE_BYTES = 4096 };
+
+struct ol_runtime {
+    struct ol_memory *memory;     /* c: */
+    struct ol_run_shared *shared; /* c: the command's, or after a fork a private one nobody reads */
+    pid_t pid;                    /* c: of this process; a vfork child shares this struct and has another */
+    uint32_t pin_limit_bytes;     /* c: how much one call may have wired at a time */
+    struct ol_futex_mutex lock;   /* l: the heap, foreign memory, signal actions; taken before the core's */
+    atomic_ullong break_end;      /* l: the program's break */
+};
+
+extern struct ol_runtime ol_runtime;
+
+/* A trapped call: its number and arguments, and the context it was made in. */
+struct ol_call {
+    long number;
+    long argument[6];
+    ucontext_t *context;
+};
+
+static inline bool ol_in_window(unsigned long address)
+{
+    return address - OL_WINDOW_FIRST < OL_WINDOW_BYTES;
+}
+
+static inline long ol_call_raw(const struct ol_call *call)
+{
+    const long *a = call->argument;
+    return ol_raw(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* Writes the figures where the command reads them. Only for the process that the command started. */
+void ol_publish(void);
+
+/* filter.c: installs the filter; NULL, or a sentence that says what failed. */
+const char *ol_filter_install(void);
+
+/* trap.c */
+void ol_on_sigsys(int signal, siginfo_t *info, void *context);
+/* Makes the call with the program's own signal mask, so that signals may interrupt it. */
+long ol_call_interruptible(const struct ol_call *call);
+
+/* memory_calls.c: false if the call is none of memory's; then nothing was done. */
+bool ol_memory_call(struct ol_call *call, long *result);
+/* The first break, at the beginning of the window. */
+void ol_heap_init(void);
+
+/* signal_calls.c */
+bool ol_signal_call(struct ol_call *call, long *result);
+void ol_signals_init(void);
+/* The program's own action for SIGBUS or SIGSYS, called as the kernel would. */
+void ol_signal_deliver(int signal, siginfo_t *info, void *context);
+/* Mask without the signals that the program cannot block. */
+unsigned long ol_mask_without_ours(unsigned long mask);
+
+/* process_calls.c */
+bool ol_process_call(struct ol_call *call, long *result);
+
+/* wire_calls.c: any other call: what it names is wired while it runs. */
+long ol_wire_call(struct ol_call *call);
+
+#endif

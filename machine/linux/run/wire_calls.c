@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that name managed memory. What a call reads or writes is wired while it runs:
+ *
+ *      buffers whose size an argument tells       whole, in pieces if it is more than may be wired at a time
+ *      vectors of buffers, messages               likewise; the vector itself is copied
+ *      exec's arrays of strings                   every string
+ *      futexes                                    not at all: they may sleep for ever, and fail without any effect
+ *      anything else                              the kilobyte from the address on, which holds every struct of the
+ *                                                 kernel's but a few; more if the kernel then says EFAULT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "machine/linux/run/runtime.h"
+#include "machine/linux/run/wires.h"
+
+enum { OBJECT_BYTES = 1024, OBJECT_BYTES_MAX = 64 << 10, FUTEX_TRIES = 64, VECTOR_MAX = 256 };
+
+static long address_of(const void *p)
+{
+    return (long)(uintptr_t)p;
+}
+
+static unsigned long unsigned_of(const void *p)
+{
+    return (unsigned long)(uintptr_t)p;
+}
+
+/* --- structs and strings: sizes that are not known
+ * --------------------------------------------------------------------- */
+
+static void add_objects(struct ol_wires *wires, const struct ol_call *call, int except, unsigned long bytes)
+{
+    for (int i = 0; i < 6; i++)
+        if (i != except) ol_wires_add_object(wires, (unsigned long)call->argument[i], bytes);
+}
+
+static long object_call(const struct ol_call *call)
+{
+    struct ol_wires wires = {.count = 0};
+    long result = -EFAULT;
+    for (unsigned long bytes = OBJECT_BYTES; result == -EFAULT && bytes <= OBJECT_BYTES_MAX; bytes *= 8) {
+        add_objects(&wires, call, -1, bytes);
+        result = ol_call_interruptible(call);
+        ol_wires_release(&wires);
+    }
+    return result;
+}
+
+static long futex_call(const struct ol_call *call)
+{
+    long result = ol_call_interruptible(call);
+    for (int tries = 0; result == -EFAULT && tries < FUTEX_TRIES; tries++) {
+        bool present = false;
+        for (int i = 0; i < 6; i++) {
+            const unsigned long address = (unsigned long)call->argument[i];
+            if (!ol_in_window(address)) continue;
+            const ol_va page = address & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1);
+            if (ol_fault(ol_runtime.memory->space, page, OL_WRITE) == OL_OK) present = true;
+            else if (ol_fault(ol_runtime.memory->space, page, OL_READ) == OL_OK) present = true;
+        }
+        if (!present) break;
+        result = ol_call_interruptible(call);
+    }
+    return result;
+}
+
+/* --- buffers
+ * ---------------------------------------------------------------------------------------------------------- */
+
+enum direction { KERNEL_READS, KERNEL_WRITES };
+
+static unsigned access_of(enum direction direction)
+{
+    return direction == KERNEL_READS ? OL_READ : OL_WRITE;
+}
+
+/* A call with one large buffer. Arguments that are not used are -1. */
+struct buffer_rule {
+    short number;
+    signed char buffer, size; /* which arguments */
+    unsigned char unit;       /* bytes per unit of `size` */
+    unsigned char direction;  /* enum direction */
+    signed char transfers;    /* 1: it returns bytes done and may be made in pieces */
+    signed char offset;       /* which argument is a position in a file that advances */
+};
+
+static const struct buffer_rule buffer_rules[] = {
+    {SYS_read, 1, 2, 1, KERNEL_WRITES, 1, -1},         {SYS_write, 1, 2, 1, KERNEL_READS, 1, -1},
+    {SYS_pread64, 1, 2, 1, KERNEL_WRITES, 1, 3},       {SYS_pwrite64, 1, 2, 1, KERNEL_READS, 1, 3},
+    {SYS_recvfrom, 1, 2, 1, KERNEL_WRITES, 1, -1},     {SYS_sendto, 1, 2, 1, KERNEL_READS, 1, -1},
+    {SYS_getrandom, 0, 1, 1, KERNEL_WRITES, 1, -1},    {SYS_getdents, 1, 2, 1, KERNEL_WRITES, 0, -1},
+    {SYS_getdents64, 1, 2, 1, KERNEL_WRITES, 0, -1},   {SYS_getcwd, 0, 1, 1, KERNEL_WRITES, 0, -1},
+    {SYS_readlink, 1, 2, 1, KERNEL_WRITES, 0, -1},     {SYS_readlinkat, 2, 3, 1, KERNEL_WRITES, 0, -1},
+    {SYS_getxattr, 2, 3, 1, KERNEL_WRITES, 0, -1},     {SYS_lgetxattr, 2, 3, 1, KERNEL_WRITES, 0, -1},
+    {SYS_fgetxattr, 2, 3, 1, KERNEL_WRITES, 0, -1},    {SYS_setxattr, 2, 3, 1, KERNEL_READS, 0, -1},
+    {SYS_lsetxattr, 2, 3, 1, KERNEL_READS, 0, -1},     {SYS_fsetxattr, 2, 3, 1, KERNEL_READS, 0, -1},
+    {SYS_listxattr, 1, 2, 1, KERNEL_WRITES, 0, -1},    {SYS_llistxattr, 1, 2, 1, KERNEL_WRITES, 0, -1},
+    {SYS_flistxattr, 1, 2, 1, KERNEL_WRITES, 0, -1},   {SYS_poll, 0, 1, 8, KERNEL_WRITES, 0, -1},
+    {SYS_ppoll, 0, 1, 8, KERNEL_WRITES, 0, -1},        {SYS_epoll_wait, 1, 2, 12, KERNEL_WRITES, 0, -1},
+    {SYS_epoll_pwait, 1, 2, 12, KERNEL_WRITES, 0, -1}, {SYS_epoll_pwait2, 1, 2, 12, KERNEL_WRITES, 0, -1},
+    {SYS_msgsnd, 1, 2, 1, KERNEL_READS, 0, -1},        {SYS_msgrcv, 1, 2, 1, KERNEL_WRITES, 0, -1},
+    {SYS_mq_timedsend, 1, 2, 1, KERNEL_READS, 0, -1},  {SYS_mq_timedreceive, 1, 2, 1, KERNEL_WRITES, 0, -1},
+    {SYS_getgroups, 1, 0, 4, KERNEL_WRITES, 0, -1},    {SYS_setgroups, 1, 0, 4, KERNEL_READS, 0, -1},
+    {SYS_semop, 1, 2, 6, KERNEL_READS, 0, -1},         {SYS_semtimedop, 1, 2, 6, KERNEL_READS, 0, -1},
+};
+
+static const struct buffer_rule *buffer_rule_of(long number)
+{
+    for (unsigned i = 0; i < sizeof(buffer_rules) / sizeof(buffer_rules[0]); i++)
+        if (buffer_rules[i].number == number) return &buffer_rules[i];
+    return NULL;
+}
+
+/* May a transfer that filled its piece go on with the next? Reading from anything but a file, what is there already
+ * was all that the program would have been given at once. */
+static bool may_continue(const struct ol_call *call, enum direction direction)
+{
+    struct stat status;
+    if (call->number == SYS_getrandom || direction == KERNEL_READS) return true;
+    if (ol_raw(SYS_fstat, call->argument[0], address_of(&status), 0, 0, 0, 0)) return false;
+    return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
+}
+
+/* One piece: the buffer and everything else the call names. */
+static long buffer_piece(const struct ol_call *call, const struct buffer_rule *rule)
+{
+    struct ol_wires wires = {.count = 0};
+    const unsigned long bytes = (unsigned long)call->argument[rule->size] * rule->unit +
+                                sizeof(long) * (rule->number == SYS_msgsnd || rule->number == SYS_msgrcv);
+    long result = ol_wires_add(&wires, (unsigned long)call->argument[rule->buffer], bytes, access_of(rule->direction));
+    if (result == -EFAULT) { /* a part is not there: the kernel says how far it came */
+        add_objects(&wires, call, -1, bytes);
+        result = 0;
+    }
+    if (result == 0) {
+        add_objects(&wires, call, rule->buffer, OBJECT_BYTES);
+        result = ol_call_interruptible(call);
+    }
+    ol_wires_release(&wires);
+    return result;
+}
+
+static long buffer_call(struct ol_call *call, const struct buffer_rule *rule)
+{
+    const unsigned long limit = ol_runtime.pin_limit_bytes;
+    unsigned long rest = (unsigned long)call->argument[rule->size];
+    long total = 0;
+    if (!rule->transfers || rest <= limit || !ol_in_window((unsigned long)call->argument[rule->buffer]))
+        return buffer_piece(call, rule);
+    for (;;) {
+        const unsigned long piece = rest < limit ? rest : limit;
+        call->argument[rule->size] = (long)piece;
+        const long result = buffer_piece(call, rule);
+        if (result < 0) return total ? total : result;
+        total += result;
+        rest -= (unsigned long)result;
+        if ((unsigned long)result < piece || !rest || !may_continue(call, rule->direction)) return total;
+        call->argument[rule->buffer] += result;
+        if (rule->offset >= 0) call->argument[rule->offset] += result;
+    }
+}
+
+/* --- vectors
+ * ----------------------------------------------------------------------------------------------------------- */
+
+/* A piece of a program's vector: copied, its buffers wired. */
+struct vector_piece {
+    struct iovec part[VECTOR_MAX];
+    unsigned count;
+    unsigned long bytes;
+};
+
+/* Copies and wires as much of vector[0..count) as may be, beginning `skip` bytes into it. */
+static long take_piece(struct vector_piece *piece, struct ol_wires *wires, const struct iovec *vector,
+                       unsigned long count, unsigned long skip, enum direction direction)
+{
+    const unsigned long limit = ol_runtime.pin_limit_bytes;
+    piece->count = 0;
+    piece->bytes = 0;
+    for (unsigned long i = 0; i < count && piece->count < VECTOR_MAX && piece->bytes < limit; i++) {
+        struct iovec part = vector[i];
+        if (skip >= part.iov_len && part.iov_len) {
+            skip -= part.iov_len;
+            continue;
+        }
+        part.iov_base = (char *)part.iov_base + skip;
+        part.iov_len -= skip;
+        skip = 0;
+        if (part.iov_len > limit - piece->bytes) part.iov_len = limit - piece->bytes;
+        const long result = ol_wires_add(wires, unsigned_of(part.iov_base), part.iov_len, access_of(direction));
+        if (result == -EFAULT) ol_wires_add_object(wires, unsigned_of(part.iov_base), part.iov_len);
+        else if (result) return piece->count ? 0 : result;
+        piece->part[piece->count++] = part;
+        piece->bytes += part.iov_len;
+    }
+    return 0;
+}
+
+static unsigned long vector_bytes(const struct iovec *vector, unsigned long count)
+{
+    unsigned long bytes = 0;
+    for (unsigned long i = 0; i < count; i++) bytes += vector[i].iov_len;
+    return bytes;
+}
+
+/* One piece of a vector in argument 1 and its count in 2; *bytes is what it asked for. */
+static long vector_piece_call(const struct ol_call *call, unsigned long skip, enum direction direction,
+                              unsigned long *bytes)
+{
+    struct ol_call copy = *call;
+    struct ol_wires wires = {.count = 0};
+    struct vector_piece piece;
+    long result = take_piece(&piece, &wires, (const struct iovec *)(uintptr_t)call->argument[1],
+                             (unsigned long)call->argument[2], skip, direction);
+    copy.argument[1] = address_of(piece.part);
+    copy.argument[2] = piece.count;
+    *bytes = piece.bytes;
+    if (result == 0) result = ol_call_interruptible(&copy);
+    ol_wires_release(&wires);
+    return result;
+}
+
+/* offset: the argument that is a position in a file, or -1. */
+static long vector_call(struct ol_call *call, enum direction direction, int offset)
+{
+    const struct iovec *vector = (const struct iovec *)(uintptr_t)call->argument[1];
+    const unsigned long count = (unsigned long)call->argument[2];
+    unsigned long total = 0, asked;
+    if (count > IOV_MAX || !vector) return ol_call_raw(call);
+    const unsigned long all = vector_bytes(vector, count);
+    for (;;) {
+        const long result = vector_piece_call(call, total, direction, &asked);
+        if (result < 0) return total ? (long)total : result;
+        total += (unsigned long)result;
+        if (offset >= 0 && call->argument[offset] != -1) call->argument[offset] += result;
+        if ((unsigned long)result < asked || total >= all || !may_continue(call, direction)) return (long)total;
+    }
+}
+
+/* --- messages
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static long message_call(struct ol_call *call, struct msghdr *message, enum direction direction)
+{
+    struct ol_wires wires = {.count = 0};
+    struct vector_piece piece;
+    struct msghdr copy = *message;
+    long result = take_piece(&piece, &wires, copy.msg_iov, copy.msg_iovlen, 0, direction);
+    copy.msg_iov = piece.part;
+    copy.msg_iovlen = piece.count;
+    ol_wires_add_object(&wires, unsigned_of(copy.msg_name), copy.msg_namelen);
+    ol_wires_add_object(&wires, unsigned_of(copy.msg_control), copy.msg_controllen);
+    call->argument[1] = address_of(&copy);
+    if (result == 0) result = ol_call_interruptible(call);
+    ol_wires_release(&wires);
+    if (result >= 0 && direction == KERNEL_WRITES) {
+        message->msg_namelen = copy.msg_namelen;
+        message->msg_controllen = copy.msg_controllen;
+        message->msg_flags = copy.msg_flags;
+    }
+    return result;
+}
+
+/* Of several messages the first: the program asks again for the rest. */
+static long messages_call(struct ol_call *call, long single, enum direction direction)
+{
+    struct mmsghdr *messages = (struct mmsghdr *)(uintptr_t)call->argument[1];
+    struct ol_call one = {
+        .number = single, .argument = {call->argument[0], 0, call->argument[3]}, .context = call->context};
+    if (!call->argument[2]) return 0;
+    const long result = message_call(&one, &messages->msg_hdr, direction);
+    if (result < 0) return result;
+    messages->msg_len = (unsigned)result;
+    return 1;
+}
+
+/* Pages given to a pipe could be evicted before they are read: a copy goes instead. */
+static long splice_call(struct ol_call *call)
+{
+    const long flags = ol_raw(SYS_fcntl, call->argument[0], F_GETFL, 0, 0, 0, 0);
+    if (flags < 0) return flags;
+    const bool gives = (flags & O_ACCMODE) != O_RDONLY;
+    call->number = gives ? SYS_writev : SYS_readv;
+    return vector_call(call, gives ? KERNEL_READS : KERNEL_WRITES, -1);
+}
+
+/* --- exec
+ * -------------------------------------------------------------------------------------------------------------- */
+
+/* Wires an array of strings and all it points to, page by page, or takes those wires back (`access` OL_NONE). */
+static void exec_strings(const char *const *array, unsigned access)
+{
+    struct ol_space *space = ol_runtime.memory->space;
+    struct ol_wires wires;
+    if (!array) return;
+    for (;; array++) {
+        wires.count = 0;
+        if (ol_wires_add(&wires, unsigned_of(array), sizeof(*array), OL_READ)) return;
+        const char *string = *array;
+        if (string) (void)ol_wires_add_string(&wires, string);
+        for (unsigned i = 0; i < wires.count && access == OL_NONE; i++)
+            ol_space_unwire(space, wires.range[i].va, wires.range[i].pages);
+        if (access == OL_NONE) ol_wires_release(&wires);
+        if (!string) return;
+    }
+}
+
+static long exec_call(const struct ol_call *call, int first)
+{
+    struct ol_wires wires = {.count = 0};
+    const char *const *arguments = (const char *const *)(uintptr_t)call->argument[first + 1];
+    const char *const *environment = (const char *const *)(uintptr_t)call->argument[first + 2];
+    (void)ol_wires_add_string(&wires, (const char *)(uintptr_t)call->argument[first]);
+    exec_strings(arguments, OL_READ);
+    exec_strings(environment, OL_READ);
+    const long result = ol_call_raw(call);
+    exec_strings(arguments, OL_NONE); /* it failed, the program goes on */
+    exec_strings(environment, OL_NONE);
+    ol_wires_release(&wires);
+    return result;
+}
+
+long ol_wire_call(struct ol_call *call)
+{
+    const struct buffer_rule *rule = buffer_rule_of(call->number);
+    unsigned long asked;
+    if (rule) return buffer_call(call, rule);
+    switch (call->number) {
+    case SYS_futex: return futex_call(call);
+    case SYS_readv: return vector_call(call, KERNEL_WRITES, -1);
+    case SYS_writev: return vector_call(call, KERNEL_READS, -1);
+    case SYS_process_vm_readv: return vector_piece_call(call, 0, KERNEL_WRITES, &asked); /* part of it is allowed */
+    case SYS_process_vm_writev: return vector_piece_call(call, 0, KERNEL_READS, &asked);
+    case SYS_preadv:
+    case SYS_preadv2: return vector_call(call, KERNEL_WRITES, 3);
+    case SYS_pwritev:
+    case SYS_pwritev2: return vector_call(call, KERNEL_READS, 3);
+    case SYS_sendmsg: return message_call(call, (struct msghdr *)(uintptr_t)call->argument[1], KERNEL_READS);
+    case SYS_recvmsg: return message_call(call, (struct msghdr *)(uintptr_t)call->argument[1], KERNEL_WRITES);
+    case SYS_sendmmsg: return messages_call(call, SYS_sendmsg, KERNEL_READS);
+    case SYS_recvmmsg: return messages_call(call, SYS_recvmsg, KERNEL_WRITES);
+    case SYS_vmsplice: return splice_call(call);
+    case SYS_execve: return exec_call(call, 0);
+    case SYS_execveat: return exec_call(call, 1);
+    default: return object_call(call);
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/sim/memory.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum ol_status ol_sim_memory_create(struct ol_sim_memory *memory, uint32_t page_frames, uint32_t table_frames)
+{
+    if (page_frames == 0 || table_frames == 0) return OL_E_INVALID;
+    if ((uint64_t)page_frames + table_frames > OL_SIM_FRAMES_MAX) return OL_E_INVALID;
+    const uint64_t size_bytes = ((uint64_t)page_frames + table_frames) << OL_SIM_PAGE_SHIFT;
+    void *const bytes =
+        mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (bytes == MAP_FAILED) return OL_E_NO_META;
+    uint32_t *const state = calloc(table_frames, sizeof *state);
+    if (!state) {
+        munmap(bytes, size_bytes);
+        return OL_E_NO_META;
+    }
+    *memory = (struct ol_sim_memory){
+        .bytes = bytes,
+        .size_bytes = size_bytes,
+        .page_frames = page_frames,
+        .table_frames = table_frames,
+        .free = OL_NO_FRAME,
+        .table_state = state,
+    };
+    return OL_OK;
+}
+
+void ol_sim_memory_destroy(struct ol_sim_memory *memory)
+{
+    munmap(memory->bytes, memory->size_bytes);
+    free(memory->table_state);
+    *memory = (struct ol_sim_memory){0};
+}
+
+void ol_sim_memory_discard(struct ol_sim_memory *memory, ol_frame_no frame)
+{
+    void *const page = ol_sim_memory_frame(memory, frame);
+    if (madvise(page, OL_SIM_PAGE_BYTES, MADV_DONTNEED) != 0) memset(page, 0, OL_SIM_PAGE_BYTES);
+}
+
+ol_frame_no ol_sim_table_take(struct ol_sim_memory *memory)
+{
+    ol_frame_no table = memory->free;
+    if (table != OL_NO_FRAME) {
+        uint32_t *const state = ol_sim_table_entries(memory, table);
+        memory->free = *state;
+        *state = 0;
+    } else {
+        if (memory->tables_fresh == memory->table_frames) return OL_NO_FRAME;
+        table = memory->page_frames + memory->tables_fresh++;
+    }
+    memory->tables++;
+    if (memory->tables_peak < memory->tables) memory->tables_peak = memory->tables;
+    return table;
+}
+
+void ol_sim_table_give(struct ol_sim_memory *memory, ol_frame_no table)
+{
+    uint32_t *const state = ol_sim_table_entries(memory, table);
+    assert(*state == 0 && memory->tables > 0);
+    *state = memory->free;
+    memory->free = table;
+    memory->tables--;
+}

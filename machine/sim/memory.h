@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Simulated physical memory: one sparse array of 4 KiB frames.
+ *
+ *     0 .. page_frames-1                               frames for pages, the core's
+ *     page_frames .. page_frames+table_frames-1        frames for page tables, taken and given here
+ *
+ * Conditions that hold for all functions:
+ * - Untouched memory costs the host nothing and reads as zeros; so does what lies beyond the end.
+ * - Words are 8 bytes, aligned, little endian (as is the host).
+ * - A table frame is all zeros when it is taken; it must be so again when it is given back.
+ * - One thread at a time.
+ */
+#ifndef OL_SIM_MEMORY_H
+#define OL_SIM_MEMORY_H
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/types.h"
+
+enum { OL_SIM_PAGE_SHIFT = 12, OL_SIM_PAGE_BYTES = 1 << OL_SIM_PAGE_SHIFT };
+
+/* So many frames may there be, tables included: 16 TiB less one page. */
+#define OL_SIM_FRAMES_MAX (UINT32_MAX - 1)
+
+struct ol_sim_memory {
+    unsigned char *bytes;  /* c: */
+    uint64_t size_bytes;   /* c: pages and tables */
+    uint32_t page_frames;  /* c: */
+    uint32_t table_frames; /* c: at most so many tables at once */
+    uint32_t tables;       /* now in use */
+    uint32_t tables_peak;  /* most that ever were */
+    uint32_t tables_fresh; /* from this one on, none was ever taken */
+    ol_frame_no free;      /* first table given back; OL_NO_FRAME if none */
+    /* One per table frame. In use: its nonzero entries. Free: the next free table. */
+    uint32_t *table_state;
+};
+
+/* OL_OK; OL_E_INVALID (no page frames, or more than OL_SIM_FRAMES_MAX); OL_E_NO_META (the host has no room). */
+enum ol_status ol_sim_memory_create(struct ol_sim_memory *memory, uint32_t page_frames, uint32_t table_frames);
+void ol_sim_memory_destroy(struct ol_sim_memory *memory);
+
+/* Zeros, given back to the host. */
+void ol_sim_memory_discard(struct ol_sim_memory *memory, ol_frame_no frame);
+
+/* A frame of zeros for a table; OL_NO_FRAME if all are in use. */
+ol_frame_no ol_sim_table_take(struct ol_sim_memory *memory);
+/* The table has no entries any more. */
+void ol_sim_table_give(struct ol_sim_memory *memory, ol_frame_no table);
+
+/* The number of nonzero entries of a table in use, kept by who writes them. */
+static inline uint32_t *ol_sim_table_entries(struct ol_sim_memory *memory, ol_frame_no table)
+{
+    assert(table >= memory->page_frames && table - memory->page_frames < memory->tables_fresh);
+    return &memory->table_state[table - memory->page_frames];
+}
+
+static inline void *ol_sim_memory_frame(const struct ol_sim_memory *memory, ol_frame_no frame)
+{
+    assert(frame < memory->page_frames);
+    return memory->bytes + ((uint64_t)frame << OL_SIM_PAGE_SHIFT);
+}
+
+static inline uint64_t ol_sim_memory_word(const struct ol_sim_memory *memory, uint64_t address)
+{
+    uint64_t word = 0;
+    if (address < memory->size_bytes) memcpy(&word, memory->bytes + (address & ~7ULL), sizeof word);
+    return word;
+}
+
+static inline void ol_sim_memory_set_word(struct ol_sim_memory *memory, uint64_t address, uint64_t word)
+{
+    assert(address < memory->size_bytes && address % sizeof word == 0);
+    memcpy(memory->bytes + address, &word, sizeof word);
+}
+
+#endif

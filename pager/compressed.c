@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/compressed.h"
+
+#include "pager/lock.h"
+#include "pager/reserve.h"
+
+#include <assert.h>
+#include <lz4.h>
+#include <string.h>
+
+enum { WORKERS = 4, OUT_BYTES_MAX = OL_STORE_PAGE_BYTES_MAX / 4 * 3 };
+
+/* What a slot holds. */
+enum { HOLDS_NOTHING, HOLDS_WORD, HOLDS_LZ4, HOLDS_RAW };
+
+/* Working memory of one compression. */
+struct worker {
+    struct ol_futex_mutex lock; /* held while in use */
+    LZ4_stream_t state;
+    char out[OUT_BYTES_MAX];
+};
+
+/* The slot tables need no lock: nobody else uses a slot while a call for it is under way. Locks are taken in the order
+ * worker, lock, and then whatever the budget takes. */
+struct compressed {
+    struct ol_pager pager;
+    bool keep_incompressible;   /* c: */
+    uint8_t *holds;             /* c: the table; by slot, what it holds */
+    uint64_t *words;            /* c: the table; by slot, the word, or place and size packed by word_pack */
+    struct ol_futex_mutex lock; /* protects all below */
+    struct ol_store store;
+    struct ol_compressed_statistics statistics; /* but for store_bytes and metadata_bytes */
+    uint32_t slots_touched;                     /* highest slot written + 1 */
+    struct worker workers[WORKERS];             /* each by its own lock; more threads than that wait */
+};
+
+static struct compressed *compressed_of(struct ol_pager *pager)
+{
+    return (struct compressed *)pager;
+}
+
+/* --- slots ------------------------------------------------------------------------------------------------------ */
+
+/* Bits 0-31 slab, 32-39 object, 40-63 size in bytes. */
+static uint64_t word_pack(struct ol_store_place place, uint32_t bytes)
+{
+    return place.slab | (uint64_t)place.object << 32 | (uint64_t)bytes << 40;
+}
+
+static struct ol_store_place word_place(uint64_t word)
+{
+    return (struct ol_store_place){.slab = (uint32_t)word, .object = (uint8_t)(word >> 32)};
+}
+
+static uint32_t word_bytes(uint64_t word)
+{
+    return (uint32_t)(word >> 40);
+}
+
+static void slot_drop_locked(struct compressed *compressed, ol_slot slot)
+{
+    struct ol_compressed_statistics *statistics = &compressed->statistics;
+    const uint8_t holds = compressed->holds[slot];
+    if (holds == HOLDS_NOTHING) return;
+    compressed->holds[slot] = HOLDS_NOTHING;
+    if (holds == HOLDS_WORD) {
+        statistics->same_pages--;
+        return;
+    }
+    ol_store_free(&compressed->store, word_place(compressed->words[slot]));
+    statistics->pages--;
+    statistics->bytes -= word_bytes(compressed->words[slot]);
+}
+
+static void slot_set_locked(struct compressed *compressed, ol_slot slot, uint8_t holds, uint64_t word)
+{
+    compressed->holds[slot] = holds;
+    compressed->words[slot] = word;
+    if (slot >= compressed->slots_touched) compressed->slots_touched = slot + 1;
+}
+
+static void slot_set_word(struct compressed *compressed, ol_slot slot, uint64_t word)
+{
+    ol_futex_lock(&compressed->lock);
+    slot_drop_locked(compressed, slot);
+    slot_set_locked(compressed, slot, HOLDS_WORD, word);
+    compressed->statistics.same_pages++;
+    ol_futex_unlock(&compressed->lock);
+}
+
+static bool slot_store_locked(struct compressed *compressed, ol_slot slot, uint8_t holds, const void *data,
+                              uint32_t bytes)
+{
+    struct ol_compressed_statistics *statistics = &compressed->statistics;
+    struct ol_store_place place;
+    if (bytes == 0 || !ol_store_allocate(&compressed->store, bytes, &place)) {
+        statistics->refused++;
+        return false;
+    }
+    memcpy(ol_store_address(&compressed->store, place), data, bytes);
+    slot_set_locked(compressed, slot, holds, word_pack(place, bytes));
+    statistics->pages++;
+    statistics->bytes += bytes;
+    statistics->in_pages++;
+    statistics->in_bytes += bytes;
+    return true;
+}
+
+/* Replaces what the slot holds by `bytes` bytes; 0 bytes: a page that is not to be kept. */
+static enum ol_status slot_store(struct compressed *compressed, ol_slot slot, uint8_t holds, const void *data,
+                                 uint32_t bytes)
+{
+    ol_futex_lock(&compressed->lock);
+    slot_drop_locked(compressed, slot);
+    const bool stored = slot_store_locked(compressed, slot, holds, data, bytes);
+    ol_futex_unlock(&compressed->lock);
+    return stored ? OL_OK : OL_E_NO_SWAP;
+}
+
+/* --- pages ------------------------------------------------------------------------------------------------------ */
+
+/* Are all 64-bit words of the page the same? Then it equals itself moved by one word. */
+static bool page_is_word(const char *page, uint32_t page_bytes, uint64_t *word)
+{
+    if (memcmp(page, page + sizeof *word, page_bytes - sizeof *word) != 0) return false;
+    memcpy(word, page, sizeof *word);
+    return true;
+}
+
+static void page_fill(char *page, uint32_t page_bytes, uint64_t word)
+{
+    memcpy(page, &word, sizeof word);
+    for (uint32_t done = sizeof word; done < page_bytes; done *= 2) memcpy(page + done, page, done);
+}
+
+static struct worker *worker_lock(struct compressed *compressed)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (ol_futex_trylock(&compressed->workers[i].lock)) return &compressed->workers[i];
+    ol_futex_lock(&compressed->workers[0].lock);
+    return &compressed->workers[0];
+}
+
+static enum ol_status page_write(struct compressed *compressed, ol_slot slot, const void *page)
+{
+    const uint32_t page_bytes = compressed->pager.page_bytes;
+    enum ol_status status;
+    uint64_t word;
+    if (page_is_word(page, page_bytes, &word)) {
+        slot_set_word(compressed, slot, word);
+        return OL_OK;
+    }
+    struct worker *worker = worker_lock(compressed);
+    const int bytes =
+        LZ4_compress_fast_extState(&worker->state, page, worker->out, (int)page_bytes, (int)(page_bytes / 4 * 3), 1);
+    if (bytes <= 0 && compressed->keep_incompressible)
+        status = slot_store(compressed, slot, HOLDS_RAW, page, page_bytes);
+    else status = slot_store(compressed, slot, HOLDS_LZ4, worker->out, bytes > 0 ? (uint32_t)bytes : 0);
+    ol_futex_unlock(&worker->lock);
+    return status;
+}
+
+static enum ol_status page_read(const struct compressed *compressed, ol_slot slot, void *page)
+{
+    const uint32_t page_bytes = compressed->pager.page_bytes;
+    const uint64_t word = compressed->words[slot];
+    const uint8_t holds = compressed->holds[slot];
+    if (holds == HOLDS_NOTHING) return OL_E_IO;
+    if (holds == HOLDS_WORD) {
+        page_fill(page, page_bytes, word);
+        return OL_OK;
+    }
+    const void *data = ol_store_address(&compressed->store, word_place(word));
+    if (holds == HOLDS_RAW) {
+        memcpy(page, data, page_bytes);
+        return OL_OK;
+    }
+    const int bytes = LZ4_decompress_safe(data, page, (int)word_bytes(word), (int)page_bytes);
+    return bytes == (int)page_bytes ? OL_OK : OL_E_IO;
+}
+
+/* --- the pager -------------------------------------------------------------------------------------------------- */
+
+static void compressed_submit(struct ol_pager *pager, struct ol_io *io)
+{
+    struct compressed *compressed = compressed_of(pager);
+    assert(io->count > 0 && io->count <= OL_IO_PAGES_MAX);
+    for (uint32_t i = 0; i < io->count; i++) {
+        assert(io->slots[i] < pager->capacity);
+        if (io->op == OL_IO_READ) io->status[i] = page_read(compressed, io->slots[i], io->pages[i]);
+        else io->status[i] = page_write(compressed, io->slots[i], io->pages[i]);
+    }
+    io->complete(io);
+}
+
+static void compressed_discard(struct ol_pager *pager, ol_slot slot)
+{
+    struct compressed *compressed = compressed_of(pager);
+    assert(slot < pager->capacity);
+    ol_futex_lock(&compressed->lock);
+    slot_drop_locked(compressed, slot);
+    ol_futex_unlock(&compressed->lock);
+}
+
+static bool compressed_keep(struct ol_pager *pager, ol_slot slot)
+{
+    (void)pager;
+    (void)slot;
+    return false;
+}
+
+static enum ol_status compressed_flush(struct ol_pager *pager)
+{
+    (void)pager;
+    return OL_OK;
+}
+
+static void tables_release(struct compressed *compressed)
+{
+    const size_t capacity = compressed->pager.capacity;
+    ol_release(compressed->holds, capacity * sizeof *compressed->holds);
+    ol_release(compressed->words, capacity * sizeof *compressed->words);
+    ol_release(compressed, sizeof *compressed);
+}
+
+static void compressed_close(struct ol_pager *pager)
+{
+    struct compressed *compressed = compressed_of(pager);
+    ol_store_destroy(&compressed->store);
+    tables_release(compressed);
+}
+
+static const struct ol_pager_ops compressed_ops = {
+    .name = "compressed",
+    .submit = compressed_submit,
+    .discard = compressed_discard,
+    .keep = compressed_keep,
+    .flush = compressed_flush,
+    .close = compressed_close,
+};
+
+enum ol_status ol_compressed_create(const struct ol_compressed_options *options, struct ol_pager **out)
+{
+    const size_t capacity = options->capacity;
+    if (capacity == 0) return OL_E_INVALID;
+    struct compressed *compressed = ol_reserve(sizeof *compressed);
+    if (!compressed) return OL_E_NO_META;
+    enum ol_status status = OL_E_NO_META;
+    compressed->pager = (struct ol_pager){&compressed_ops, options->page_bytes, options->capacity};
+    compressed->keep_incompressible = options->keep_incompressible;
+    compressed->holds = ol_reserve(capacity * sizeof *compressed->holds);
+    compressed->words = ol_reserve(capacity * sizeof *compressed->words);
+    if (compressed->holds && compressed->words)
+        status = ol_store_create(&compressed->store, options->page_bytes, options->max_store_bytes, &options->budget);
+    if (status != OL_OK) {
+        tables_release(compressed);
+        return status;
+    }
+    *out = &compressed->pager;
+    return OL_OK;
+}
+
+void ol_compressed_statistics(struct ol_pager *pager, struct ol_compressed_statistics *out)
+{
+    struct compressed *compressed = compressed_of(pager);
+    const uint64_t slot_bytes = sizeof *compressed->holds + sizeof *compressed->words;
+    assert(pager->ops == &compressed_ops);
+    ol_futex_lock(&compressed->lock);
+    *out = compressed->statistics;
+    out->store_bytes = (uint64_t)compressed->store.slabs_taken * compressed->store.slab_bytes;
+    out->metadata_bytes =
+        sizeof *compressed + compressed->slots_touched * slot_bytes + ol_store_metadata_bytes(&compressed->store);
+    ol_futex_unlock(&compressed->lock);
+}

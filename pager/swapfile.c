@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/swapfile.h"
+
+#include "pager/lock.h"
+#include "pager/reserve.h"
+#include "pager/swapfile_io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+enum { LAYERS = 64, LAYERS_MERGED = 16, NO_LAYER = LAYERS, PAGE_BYTES_MIN = 512, PAGE_BYTES_MAX = 1 << 20 };
+
+/*
+ * A file, and how many slots have their contents there. A layer is
+ *   unused   no file, no slots
+ *   current  this process writes here, and no other does; its file is made at the first write
+ *   frozen   another process may read the file: it is never written. Given up when no slot is left
+ * unused → current (layer_start) → frozen (freeze) → unused (slot_leave_locked).
+ * A fork duplicates the state; a current layer without a file is then two layers, one of each process. One with a file
+ * is the same file for both, so both freeze it: whichever of them went on writing would change what the other reads.
+ */
+struct layer {
+    struct ol_swap_file file;
+    uint32_t slots_here;
+    uint32_t slots_touched; /* highest slot written + 1 */
+};
+
+struct swapfile {
+    struct ol_pager pager;
+    int directory;              /* c: */
+    uint8_t *where;             /* c: the table; by slot, number of its layer + 1, or 0. An entry belongs to whoever
+                                   uses the slot */
+    uint8_t *bounce;            /* c: room for OL_IO_PAGES_MAX pages, used by freeze alone */
+    struct ol_futex_mutex lock; /* protects all below; a layer's file does not change while slots are in it or are being
+                                   written to it, and is then used without */
+    struct layer layers[LAYERS];
+    unsigned current; /* number of the current layer; NO_LAYER: every one is frozen */
+    uint32_t slots_touched;
+    uint64_t pages_read;
+    uint64_t pages_written;
+};
+
+static struct swapfile *swapfile_of(struct ol_pager *pager)
+{
+    return (struct swapfile *)pager;
+}
+
+/* --- layers ----------------------------------------------------------------------------------------------------- */
+
+/* The current layer is never unused, though it may have no file yet. */
+static bool layer_is_unused(const struct swapfile *swapfile, unsigned number)
+{
+    return number != swapfile->current && swapfile->layers[number].file.fd < 0;
+}
+
+static bool layer_is_frozen(const struct swapfile *swapfile, unsigned number)
+{
+    return number != swapfile->current && swapfile->layers[number].file.fd >= 0;
+}
+
+static unsigned layer_find_unused(const struct swapfile *swapfile)
+{
+    for (unsigned number = 0; number < LAYERS; number++)
+        if (layer_is_unused(swapfile, number)) return number;
+    return NO_LAYER;
+}
+
+static void layer_give_up(struct layer *layer)
+{
+    assert(layer->slots_here == 0);
+    ol_swap_file_close(&layer->file);
+    layer->slots_touched = 0;
+}
+
+/* Sees to it that there is a current layer and that it has a file. */
+static enum ol_status layer_start_locked(struct swapfile *swapfile)
+{
+    if (swapfile->current == NO_LAYER) swapfile->current = layer_find_unused(swapfile);
+    if (swapfile->current == NO_LAYER) return OL_E_NO_SWAP;
+    struct layer *layer = &swapfile->layers[swapfile->current];
+    if (layer->file.fd >= 0) return OL_OK;
+    const int error = ol_swap_file_open(swapfile->directory, &layer->file);
+    return error == 0 ? OL_OK : ol_swap_status(error);
+}
+
+static void slot_leave_locked(struct swapfile *swapfile, ol_slot slot)
+{
+    if (swapfile->where[slot] == 0) return;
+    const unsigned number = swapfile->where[slot] - 1U;
+    swapfile->where[slot] = 0;
+    swapfile->layers[number].slots_here--;
+    if (swapfile->layers[number].slots_here == 0 && layer_is_frozen(swapfile, number))
+        layer_give_up(&swapfile->layers[number]);
+}
+
+/* The slot's contents were written to the layer. */
+static void slot_enter_locked(struct swapfile *swapfile, ol_slot slot, unsigned number)
+{
+    struct layer *layer = &swapfile->layers[number];
+    slot_leave_locked(swapfile, slot);
+    swapfile->where[slot] = (uint8_t)(number + 1);
+    layer->slots_here++;
+    if (slot >= layer->slots_touched) layer->slots_touched = slot + 1;
+    if (slot >= swapfile->slots_touched) swapfile->slots_touched = slot + 1;
+}
+
+/* --- reading and writing ---------------------------------------------------------------------------------------- */
+
+/* How many requests from i on are for consecutive slots. */
+static uint32_t run_of_slots(const struct ol_io *io, uint32_t i)
+{
+    uint32_t n = 1;
+    while (i + n < io->count && io->slots[i + n] == io->slots[i] + n) n++;
+    return n;
+}
+
+/* How many slots, at most n, from `slot` on are in the same layer. */
+static uint32_t run_in_layer(const struct swapfile *swapfile, ol_slot slot, uint32_t n)
+{
+    uint32_t same = 1;
+    while (same < n && swapfile->where[slot + same] == swapfile->where[slot]) same++;
+    return same;
+}
+
+static void run_read(struct swapfile *swapfile, ol_slot slot, void *const *pages, uint32_t n, enum ol_status *status)
+{
+    const uint8_t where = swapfile->where[slot];
+    if (where != 0) {
+        const struct ol_swap_file *file = &swapfile->layers[where - 1].file;
+        ol_swap_file_transfer(file, OL_IO_READ, slot, pages, n, swapfile->pager.page_bytes, status);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) status[i] = OL_E_IO;
+}
+
+/* Writes to layer `number`; slots whose page was written are there afterwards, others stay where they are. */
+static void run_write(struct swapfile *swapfile, unsigned number, ol_slot slot, void *const *pages, uint32_t n,
+                      enum ol_status *status)
+{
+    const struct ol_swap_file *file = &swapfile->layers[number].file;
+    ol_swap_file_transfer(file, OL_IO_WRITE, slot, pages, n, swapfile->pager.page_bytes, status);
+    ol_futex_lock(&swapfile->lock);
+    for (uint32_t i = 0; i < n; i++)
+        if (status[i] == OL_OK) slot_enter_locked(swapfile, slot + i, number);
+    ol_futex_unlock(&swapfile->lock);
+}
+
+static uint32_t io_count_ok(const struct ol_io *io)
+{
+    uint32_t ok = 0;
+    for (uint32_t i = 0; i < io->count; i++) ok += io->status[i] == OL_OK;
+    return ok;
+}
+
+static void io_read(struct swapfile *swapfile, struct ol_io *io)
+{
+    for (uint32_t i = 0, n; i < io->count; i += n) {
+        n = run_in_layer(swapfile, io->slots[i], run_of_slots(io, i));
+        run_read(swapfile, io->slots[i], io->pages + i, n, io->status + i);
+    }
+    ol_futex_lock(&swapfile->lock);
+    swapfile->pages_read += io_count_ok(io);
+    ol_futex_unlock(&swapfile->lock);
+}
+
+static void io_write(struct swapfile *swapfile, struct ol_io *io)
+{
+    ol_futex_lock(&swapfile->lock);
+    for (uint32_t i = 0; i < io->count; i++) slot_leave_locked(swapfile, io->slots[i]);
+    const enum ol_status started = layer_start_locked(swapfile);
+    const unsigned number = swapfile->current;
+    ol_futex_unlock(&swapfile->lock);
+    if (started != OL_OK) {
+        for (uint32_t i = 0; i < io->count; i++) io->status[i] = started;
+        return;
+    }
+    for (uint32_t i = 0, n; i < io->count; i += n) {
+        n = run_of_slots(io, i);
+        run_write(swapfile, number, io->slots[i], io->pages + i, n, io->status + i);
+    }
+    ol_futex_lock(&swapfile->lock);
+    swapfile->pages_written += io_count_ok(io);
+    ol_futex_unlock(&swapfile->lock);
+}
+
+/* --- fork ------------------------------------------------------------------------------------------------------- */
+
+/* The LAYERS_MERGED frozen layers with the fewest slots, as a set of bits. */
+static uint64_t layers_choose(const struct swapfile *swapfile)
+{
+    uint64_t chosen = 0;
+    for (unsigned i = 0; i < LAYERS_MERGED; i++) {
+        unsigned best = NO_LAYER;
+        for (unsigned number = 0; number < LAYERS; number++) {
+            if (!layer_is_frozen(swapfile, number) || (chosen >> number & 1) != 0) continue;
+            if (best == NO_LAYER || swapfile->layers[number].slots_here < swapfile->layers[best].slots_here)
+                best = number;
+        }
+        if (best != NO_LAYER) chosen |= UINT64_C(1) << best;
+    }
+    return chosen;
+}
+
+/* Copies n consecutive slots of one layer to the current one. */
+static enum ol_status run_copy(struct swapfile *swapfile, ol_slot slot, uint32_t n)
+{
+    void *pages[OL_IO_PAGES_MAX];
+    enum ol_status status[OL_IO_PAGES_MAX];
+    for (uint32_t i = 0; i < OL_IO_PAGES_MAX; i++) pages[i] = swapfile->bounce + (size_t)i * swapfile->pager.page_bytes;
+    run_read(swapfile, slot, pages, n, status);
+    for (uint32_t i = 0; i < n; i++)
+        if (status[i] != OL_OK) return status[i];
+    run_write(swapfile, swapfile->current, slot, pages, n, status);
+    for (uint32_t i = 0; i < n; i++)
+        if (status[i] != OL_OK) return status[i];
+    return OL_OK;
+}
+
+/* Copies what is in some frozen layers to the current one, which gives them up. */
+static enum ol_status layers_merge(struct swapfile *swapfile)
+{
+    const uint64_t chosen = layers_choose(swapfile);
+    ol_futex_lock(&swapfile->lock);
+    enum ol_status status = layer_start_locked(swapfile);
+    ol_futex_unlock(&swapfile->lock);
+    for (ol_slot slot = 0; slot < swapfile->slots_touched && status == OL_OK;) {
+        const uint8_t where = swapfile->where[slot];
+        if (where == 0 || (chosen >> (where - 1) & 1) == 0) {
+            slot++;
+            continue;
+        }
+        const uint32_t left = swapfile->slots_touched - slot;
+        const uint32_t n = run_in_layer(swapfile, slot, left < OL_IO_PAGES_MAX ? left : OL_IO_PAGES_MAX);
+        status = run_copy(swapfile, slot, n);
+        slot += n;
+    }
+    return status;
+}
+
+enum ol_status ol_swapfile_freeze(struct ol_pager *pager)
+{
+    struct swapfile *swapfile = swapfile_of(pager);
+    if (swapfile->current != NO_LAYER) {
+        struct layer *layer = &swapfile->layers[swapfile->current];
+        if (layer->file.fd >= 0 && layer->slots_here == 0) layer_give_up(layer);
+        if (layer->file.fd >= 0) swapfile->current = NO_LAYER;
+    }
+    /* One layer besides the current one stays unused, so that the next freeze finds a place to merge to. */
+    if (swapfile->current == NO_LAYER) swapfile->current = layer_find_unused(swapfile);
+    if (swapfile->current == NO_LAYER) return OL_E_NO_SWAP;
+    return layer_find_unused(swapfile) != NO_LAYER ? OL_OK : layers_merge(swapfile);
+}
+
+/* --- the pager -------------------------------------------------------------------------------------------------- */
+
+static void swapfile_submit(struct ol_pager *pager, struct ol_io *io)
+{
+    assert(io->count > 0 && io->count <= OL_IO_PAGES_MAX);
+    for (uint32_t i = 0; i < io->count; i++) assert(io->slots[i] < pager->capacity);
+    if (io->op == OL_IO_READ) io_read(swapfile_of(pager), io);
+    else io_write(swapfile_of(pager), io);
+    io->complete(io);
+}
+
+static void swapfile_discard(struct ol_pager *pager, ol_slot slot)
+{
+    struct swapfile *swapfile = swapfile_of(pager);
+    assert(slot < pager->capacity);
+    ol_futex_lock(&swapfile->lock);
+    slot_leave_locked(swapfile, slot);
+    ol_futex_unlock(&swapfile->lock);
+}
+
+static bool swapfile_keep(struct ol_pager *pager, ol_slot slot)
+{
+    (void)pager;
+    (void)slot;
+    return true;
+}
+
+/* What is swapped out dies with the process: nothing has to reach the disk. */
+static enum ol_status swapfile_flush(struct ol_pager *pager)
+{
+    (void)pager;
+    return OL_OK;
+}
+
+static void swapfile_close(struct ol_pager *pager)
+{
+    struct swapfile *swapfile = swapfile_of(pager);
+    for (unsigned number = 0; number < LAYERS; number++) ol_swap_file_close(&swapfile->layers[number].file);
+    if (swapfile->directory >= 0) (void)close(swapfile->directory);
+    ol_release(swapfile->where, pager->capacity);
+    ol_release(swapfile->bounce, (size_t)OL_IO_PAGES_MAX * pager->page_bytes);
+    ol_release(swapfile, sizeof *swapfile);
+}
+
+static const struct ol_pager_ops swapfile_ops = {
+    .name = "file",
+    .submit = swapfile_submit,
+    .discard = swapfile_discard,
+    .keep = swapfile_keep,
+    .flush = swapfile_flush,
+    .close = swapfile_close,
+};
+
+static const char *error_text(int error)
+{
+    switch (error) {
+    case ENOENT: return "the directory for the swap file does not exist: make it or name another";
+    case ENOTDIR: return "what is named for the swap file is not a directory: name a directory";
+    case EACCES:
+    case EPERM: return "files may not be made in the directory for the swap file: name one that is writable";
+    case EROFS: return "the directory for the swap file is on a read-only file system: name another";
+    case ENOSPC:
+    case EDQUOT: return "there is no room for a swap file in its directory: make room or name another";
+    case EMFILE:
+    case ENFILE: return "too many files are open to open a swap file: raise the limit (ulimit -n)";
+    default: return "no swap file can be made in its directory: name another";
+    }
+}
+
+/* 0 or an errno. */
+static int files_open(struct swapfile *swapfile, const char *directory)
+{
+    swapfile->directory = ol_swap_directory_open(directory);
+    if (swapfile->directory < 0) return errno;
+    return ol_swap_file_open(swapfile->directory, &swapfile->layers[0].file);
+}
+
+static struct swapfile *swapfile_allocate(const struct ol_swapfile_options *options)
+{
+    struct swapfile *swapfile = ol_reserve(sizeof *swapfile);
+    if (!swapfile) return NULL;
+    swapfile->pager = (struct ol_pager){&swapfile_ops, options->page_bytes, options->capacity};
+    swapfile->directory = -1;
+    for (unsigned number = 0; number < LAYERS; number++) swapfile->layers[number].file.fd = -1;
+    swapfile->where = ol_reserve(options->capacity);
+    swapfile->bounce = ol_reserve((size_t)OL_IO_PAGES_MAX * options->page_bytes);
+    if (swapfile->where && swapfile->bounce) return swapfile;
+    swapfile_close(&swapfile->pager);
+    return NULL;
+}
+
+enum ol_status ol_swapfile_create(const struct ol_swapfile_options *options, struct ol_pager **out, const char **error)
+{
+    const char *ignored;
+    const uint32_t page_bytes = options->page_bytes;
+    if (!error) error = &ignored;
+    if (options->capacity == 0 || page_bytes < PAGE_BYTES_MIN || page_bytes > PAGE_BYTES_MAX ||
+        (page_bytes & (page_bytes - 1)) != 0) {
+        *error = "a swap file wants at least one page, of 512 bytes to 1 MiB: correct its size";
+        return OL_E_INVALID;
+    }
+    struct swapfile *swapfile = swapfile_allocate(options);
+    if (!swapfile) {
+        *error = "there is no address space for the swap file's tables: raise the limit (ulimit -v)";
+        return OL_E_NO_META;
+    }
+    const int failure = files_open(swapfile, options->directory);
+    if (failure != 0) {
+        *error = error_text(failure);
+        swapfile_close(&swapfile->pager);
+        return ol_swap_status(failure);
+    }
+    *out = &swapfile->pager;
+    return OL_OK;
+}
+
+void ol_swapfile_statistics(struct ol_pager *pager, struct ol_swapfile_statistics *out)
+{
+    struct swapfile *swapfile = swapfile_of(pager);
+    uint64_t pages = 0;
+    assert(pager->ops == &swapfile_ops);
+    ol_futex_lock(&swapfile->lock);
+    for (unsigned number = 0; number < LAYERS; number++) pages += swapfile->layers[number].slots_touched;
+    out->pages_read = swapfile->pages_read;
+    out->pages_written = swapfile->pages_written;
+    out->file_bytes = pages * pager->page_bytes;
+    out->metadata_bytes = sizeof *swapfile + swapfile->slots_touched;
+    ol_futex_unlock(&swapfile->lock);
+}

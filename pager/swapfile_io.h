@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nameless, owner-only files for pages, and transfers of runs of pages to and from them.
+ *
+ * Conditions that hold for all functions:
+ * - Async-signal-safe. errno may be changed.
+ * - Any number of threads may call them at once; opening and closing a file excludes all other use of it.
+ */
+#ifndef OL_PAGER_SWAPFILE_IO_H
+#define OL_PAGER_SWAPFILE_IO_H
+
+#include "core/pager.h"
+
+#include <sys/types.h>
+
+/* An open file, or none. The program around us may close or reuse our descriptor without knowing: what the file was is
+ * remembered, so that its contents never land in a file of the program's. */
+struct ol_swap_file {
+    int fd; /* -1: no file */
+    dev_t device;
+    ino_t inode;
+};
+
+/* Opens the directory, for ol_swap_file_open. A descriptor, or -1 and errno. */
+int ol_swap_directory_open(const char *path);
+
+/* Makes a file without a name, readable and writable for its owner alone. 0, or an errno. */
+int ol_swap_file_open(int directory, struct ol_swap_file *out);
+
+void ol_swap_file_close(struct ol_swap_file *file);
+
+/* Transfers pages[0..count) at page `first` of the file onward, count <= OL_IO_PAGES_MAX. Where the transfer as a whole
+ * fails, it goes on page by page. Fills status[0..count): OL_OK; OL_E_NO_SWAP for a write that found no room (full
+ * disk, quota, or the file size limit: no SIGXFSZ is caused); else OL_E_IO. */
+void ol_swap_file_transfer(const struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
+                           uint32_t count, uint32_t page_bytes, enum ol_status *status);
+
+/* OL_E_NO_SWAP if the errno says that there is no room for what was to be written, else OL_E_IO. */
+enum ol_status ol_swap_status(int error);
+
+#endif

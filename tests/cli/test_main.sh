@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The command as a whole: its help, its version, and what it says to a command line that makes no sense.
+# usage: tests/cli/test_main.sh COMMAND BUILD-FOLDER
+set -eu
+onelevel=$1
+. "$(dirname "$0")/expect.sh"
+
+for asked in --help -h help; do
+    expect 0 "$asked"
+    silent err
+    for command in run sim help version; do says out "  $command "; done
+done
+
+for command in run sim help version; do
+    expect 0 help "$command"
+    silent err
+    says out "usage: onelevel"
+    mv "$folder/out" "$folder/help"
+    expect 0 "$command" --help
+    cmp "$folder/out" "$folder/help"
+done
+
+for asked in --version version; do
+    expect 0 "$asked"
+    grep -qxE 'onelevel [0-9]+\.[0-9]+\.[0-9]+' "$folder/out" ||
+        { echo "$printed printed:"; cat "$folder/out"; exit 1; }
+done
+
+expect 2
+silent out
+says err "usage: onelevel"
+
+expect 2 rum
+silent out
+says err "onelevel: there is no command 'rum'"
+for command in run sim help version; do says err "  $command "; done
+
+expect 2 help rum
+says err "onelevel: there is no command 'rum'"

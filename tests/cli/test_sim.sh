@@ -1,0 +1,159 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# onelevel sim: a real trace counted exactly, in every form it can come; and what it says to bad input.
+# usage: tests/cli/test_sim.sh COMMAND BUILD-FOLDER
+set -eu
+onelevel=$1
+trace=$(cd "$(dirname "$0")/../data" && pwd)/true.lackey.zst
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+# expect STATUS ARGUMENT...: runs the simulation, keeps what it prints in out and err.
+expect()
+{
+    wanted=$1
+    shift
+    status=0
+    "$onelevel" sim "$@" >out 2>err || status=$?
+    printed="onelevel sim $*"
+    if [ "$status" != "$wanted" ]; then
+        echo "$printed: exit status $status, not $wanted"
+        cat err
+        exit 1
+    fi
+}
+
+# says FILE TEXT: TEXT is in what the last simulation printed.
+says()
+{
+    grep -qF -- "$2" "$1" || { echo "$printed: '$2' is not in its $1:"; cat "$1"; exit 1; }
+}
+
+# counts KEY NUMBER: so the JSON says.
+counts()
+{
+    grep -qE "\"$1\": $2,?\$" out || { echo "$printed: $1 is not $2:"; cat out; exit 1; }
+}
+
+# The references of the trace and the faults of FIFO, counted by awk. Pages are kept as text, so that their numbers may
+# be of any size.
+zstd -dc "$trace" >plain
+awk '
+    function hex(digits,   i, value) {
+        for (i = 1; i <= length(digits); i++) value = value * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
+        return value
+    }
+    function touch(page) { print page }
+    /^(I | [LSM]) / {
+        split(substr($0, 4), part, ",")
+        first = hex(part[1])
+        last = first + part[2] - 1
+        for (page = int(first / 4096); page <= int(last / 4096); page++) touch(sprintf("%x", page))
+    }' plain >pages
+references=$(wc -l <pages)
+distinct=$(sort -u pages | wc -l)
+fifo_faults()
+{
+    awk -v frames="$1" '
+        !($1 in resident) {
+            faults++
+            if (faults > frames) delete resident[queue[faults - frames]]
+            queue[faults] = $1
+            resident[$1] = 1
+        }
+        END { print faults }' pages
+}
+
+for frames in 1 10 40 1000; do
+    expect 0 --machine amd64 --frames "$frames" --policy fifo --json "$trace"
+    faults=$(fifo_faults "$frames")
+    evictions=$((faults > frames ? faults - frames : 0))
+    counts frames "$frames"
+    counts references "$references"
+    counts distinct_pages "$distinct"
+    counts faults "$faults"
+    counts evictions "$evictions"
+done
+
+# The same trace in every form, and the same memory under both its names.
+expect 0 --frames 40 --json "$trace"
+mv out whole
+gzip -c plain >trace.gz
+for form in plain trace.gz; do
+    expect 0 --ram 160K --json "$form"
+    cmp out whole
+done
+expect 0 --frames 40 --json - <plain
+cmp out whole
+expect 0 --frames 40 --json - <trace.gz
+cmp out whole
+expect 0 --frames 40 --format pages --json pages
+counts references "$references"
+counts writebacks 0
+
+# The TLB and the policy change what they should and nothing else.
+expect 0 --frames 40 --tlb none --json "$trace"
+counts tlb_hits 0
+counts tlb_misses "$references"
+counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
+for policy in fifo second-chance clock; do
+    expect 0 --frames 40 --policy "$policy" "$trace"
+    says out "policy $policy"
+    grep -qE "^references +$references\$" out || { echo "$printed printed:"; cat out; exit 1; }
+done
+
+# Command lines that make no sense.
+expect 2 "$trace"
+says err "expected --frames N or --ram SIZE"
+expect 2 --frames 4 --ram 4M "$trace"
+says err "not both"
+expect 2 --frames 4
+says err "expected one TRACE"
+expect 2 --frames 0 "$trace"
+says err "the minimum"
+expect 2 --frames 12x "$trace"
+says err "--frames 12x"
+expect 2 --ram 4095 "$trace"
+says err "the minimum is 4096 bytes"
+expect 2 --ram lots "$trace"
+says err "--ram lots: expected a size"
+expect 2 --ram 99T "$trace"
+says err "less than 16T"
+expect 2 --frames 4 --policy lucky "$trace"
+for policy in lucky fifo second-chance clock; do says err "$policy"; done
+expect 1 --frames 4 --policy fifo:depth=3 "$trace"
+says err "fifo takes no parameters"
+expect 2 --frames 4 --machine vax "$trace"
+says err "the machines are: amd64"
+for tlb in 0 48:5 12:4 64:0 many 64:4x; do
+    expect 2 --frames 4 --tlb "$tlb" "$trace"
+    says err "--tlb $tlb: expected none or ENTRIES[:WAYS]"
+done
+expect 2 --frames 4 --format text "$trace"
+says err "expected lackey or pages"
+expect 2 --fast
+says err "no option --fast"
+expect 2 --frames
+says err "--frames wants a value"
+
+# Traces that cannot be read.
+expect 1 --frames 4 missing
+says err "missing: cannot be opened: No such file"
+printf '401\n402\nfour\n' >bad
+expect 1 --frames 4 bad
+says err 'bad:3: "four": expected one hexadecimal page number'
+printf '==1== Lackey\nI  0400,4\n S 7fffffffffff,2\n' >bad
+expect 1 --frames 4 bad
+says err 'bad:3: " S 7fffffffffff,2": expected addresses up to 7fffffffffff'
+head -c 5000 "$trace" >bad
+expect 1 --frames 4 bad
+says err "the zstd data ends too early"
+: >bad
+expect 1 --frames 4 bad
+says err "the trace holds no references"
+status=0
+"$onelevel" sim --frames 40 "$trace" >/dev/full 2>err || status=$?
+[ "$status" = 1 ]
+says err "cannot be written: No space left on device"

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The running process as a testbed: every access is a load or store at the window's address. The SIGBUS of an absent
+ * page is given to the core; a refusal jumps out of the handler, back to who made the access.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "machine/linux/machine.h"
+#include "machine/linux/memory.h"
+#include "tests/support/testbed.h"
+
+/* The access that this thread is making. */
+static _Thread_local struct probe {
+    struct ol_space *space; /* NULL: none */
+    sigjmp_buf refused;
+    volatile enum ol_status status;
+} probe;
+
+static void on_sigbus(int signal, siginfo_t *info, void *context)
+{
+    ol_va va;
+    if (!probe.space || !ol_linux_va(ol_space_pmap(probe.space), info->si_addr, &va)) {
+        const struct sigaction previous = {.sa_handler = SIG_DFL};
+        ol_fault_chain(&previous, signal, info, context);
+        return;
+    }
+    probe.status = ol_fault(probe.space, va, ol_fault_access(context));
+    if (probe.status != OL_OK) siglongjmp(probe.refused, 1);
+}
+
+static void install(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = on_sigbus;
+    action.sa_flags = SA_SIGINFO;
+    if (sigaction(SIGBUS, &action, NULL)) abort();
+}
+
+static const char *linux_missing(void)
+{
+    const struct ol_linux_options options = {.frames_max = 1};
+    struct ol_linux *machine;
+    const char *error;
+    if (ol_linux_create(&options, &machine, &error) != OL_OK) return error;
+    ol_linux_destroy(machine);
+    return NULL;
+}
+
+static const char *linux_move_missing(void)
+{
+    struct ol_uffd uffd;
+    const char *error;
+    if (ol_uffd_open(false, &uffd, &error) != OL_OK) return error;
+    const bool can_move = uffd.can_move;
+    ol_uffd_close(&uffd);
+    return can_move ? NULL : "this kernel has no UFFDIO_MOVE (Linux 6.8)";
+}
+
+static enum ol_status create(uint32_t frames_max, bool no_move, void **machine, struct ol_port *port)
+{
+    const struct ol_linux_options options = {.frames_max = frames_max, .no_move = no_move, .dont_fork = true};
+    struct ol_linux *created;
+    const char *error;
+    const enum ol_status status = ol_linux_create(&options, &created, &error);
+    if (status != OL_OK) return status;
+    install();
+    *machine = created;
+    ol_linux_port(created, port);
+    return OL_OK;
+}
+
+static enum ol_status linux_move_create(uint32_t frames_max, void **machine, struct ol_port *port)
+{
+    return create(frames_max, false, machine, port);
+}
+
+static enum ol_status linux_copy_create(uint32_t frames_max, void **machine, struct ol_port *port)
+{
+    return create(frames_max, true, machine, port);
+}
+
+static void linux_machine_destroy(void *machine)
+{
+    ol_linux_destroy(machine);
+}
+
+static bool linux_find_range(uint64_t pages, ol_va *first_va, ol_va *last_va)
+{
+    *first_va = ol_linux_find_window(pages << ol_linux_capabilities.page_shift);
+    *last_va = *first_va + (pages << ol_linux_capabilities.page_shift) - 1;
+    return *first_va != 0;
+}
+
+static enum ol_status linux_access(void *machine, struct ol_space *space, ol_va va, unsigned access,
+                                   unsigned char *value)
+{
+    (void)machine;
+    if (access == OL_EXEC) return ol_fault(space, va, access); /* windows are not executable */
+    volatile unsigned char *byte = ol_linux_address(ol_space_pmap(space), va);
+    probe.space = space;
+    probe.status = OL_OK;
+    if (sigsetjmp(probe.refused, 1) == 0) {
+        if (access == OL_WRITE) *byte = *value;
+        else *value = *byte;
+    }
+    probe.space = NULL;
+    return probe.status;
+}
+
+static const struct ol_testbed move = {
+    .name = "linux",
+    .is = &ol_linux_capabilities,
+    .pmap = &ol_linux_pmap_ops,
+    .missing = linux_move_missing,
+    .machine_create = linux_move_create,
+    .machine_destroy = linux_machine_destroy,
+    .find_range = linux_find_range,
+    .access = linux_access,
+};
+
+static const struct ol_testbed copy = {
+    .name = "linux without UFFDIO_MOVE",
+    .is = &ol_linux_capabilities,
+    .pmap = &ol_linux_pmap_ops,
+    .missing = linux_missing,
+    .machine_create = linux_copy_create,
+    .machine_destroy = linux_machine_destroy,
+    .find_range = linux_find_range,
+    .access = linux_access,
+};
+
+const struct ol_testbed *const ol_testbeds[] = {&move, &copy, NULL};

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/reader.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/format.h"
+#include "trace/source.h"
+
+enum { TEXT_BYTES = 1 << 20, NAME_BYTES = 256, MESSAGE_BYTES = 768, QUOTE_BYTES = 40 };
+
+struct ol_trace {
+    struct ol_source *source;
+    struct ol_trace_options options;
+    const struct ol_trace_format_ops *format; /* NULL until it is known */
+    struct ol_trace_text text;                /* whole lines within the buffer */
+    size_t used;                              /* bytes of the buffer; behind text.end begins a line to be completed */
+    bool at_end;                              /* of the source */
+    char name[NAME_BYTES];
+    char message[MESSAGE_BYTES];
+    char buffer[TEXT_BYTES + 1]; /* room for a last newline */
+};
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
+
+const uint8_t ol_trace_digit[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+
+void ol_trace_skip_line(struct ol_trace_text *text)
+{
+    const char *const newline = memchr(text->at, '\n', (size_t)(text->end - text->at));
+    assert(newline);
+    text->at = newline + 1;
+    text->line++;
+}
+
+bool ol_trace_skip_comment(struct ol_trace_text *text)
+{
+    const char *const at = text->at;
+    const bool valgrind = (at[0] == '=' || at[0] == '-' || at[0] == '*') && at[1] == at[0];
+    if (!valgrind && at[0] != '#' && !ol_trace_line_end(at)) return false;
+    ol_trace_skip_line(text);
+    return true;
+}
+
+/* --- messages ---------------------------------------------------------------------------------------------------- */
+
+static const char *name_of(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* What went wrong at the source, for people. */
+static enum ol_trace_status describe(enum ol_source_status status, const char *name, const char *compression,
+                                     char *message, size_t bytes)
+{
+    switch (status) {
+    case OL_SOURCE_OK: return OL_TRACE_OK;
+    case OL_SOURCE_E_OPEN: snprintf(message, bytes, "%s: cannot be opened: %s", name, strerror(errno)); break;
+    case OL_SOURCE_E_READ: snprintf(message, bytes, "%s: cannot be read: %s", name, strerror(errno)); break;
+    case OL_SOURCE_E_TRUNCATED:
+        snprintf(message, bytes, "%s: the %s data ends too early: the file is truncated", name, compression);
+        break;
+    case OL_SOURCE_E_CORRUPT: snprintf(message, bytes, "%s: the %s data is damaged", name, compression); break;
+    case OL_SOURCE_E_MEMORY: snprintf(message, bytes, "%s: no memory to read it with", name); break;
+    }
+    if (status == OL_SOURCE_E_MEMORY) return OL_TRACE_E_MEMORY;
+    return status == OL_SOURCE_E_OPEN ? OL_TRACE_E_OPEN : OL_TRACE_E_READ;
+}
+
+/* Copies the beginning of a line, with dots for what does not print. */
+static void quote(const char *at, const char *end, char quoted[QUOTE_BYTES + 4])
+{
+    size_t length = 0;
+    for (; at < end && *at != '\n' && *at != '\r' && length < QUOTE_BYTES; at++)
+        quoted[length++] = *at >= ' ' && *at <= '~' ? *at : '.';
+    const bool cut = at < end && *at != '\n' && *at != '\r';
+    for (int dot = 0; cut && dot < 3; dot++) quoted[length++] = '.';
+    quoted[length] = '\0';
+}
+
+static enum ol_trace_status malformed(struct ol_trace *trace)
+{
+    const struct ol_trace_text *const text = &trace->text;
+    char quoted[QUOTE_BYTES + 4], limit[24] = "";
+    quote(text->at, trace->buffer + trace->used, quoted);
+    if (text->limit != 0) snprintf(limit, sizeof limit, " %llx", (unsigned long long)text->limit);
+    snprintf(trace->message, sizeof trace->message, "%s:%llu: \"%s\": expected %s%s", trace->name,
+             (unsigned long long)text->line, quoted, text->expected, limit);
+    return OL_TRACE_E_FORMAT;
+}
+
+const char *ol_trace_message(const struct ol_trace *trace)
+{
+    return trace->message;
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+enum ol_trace_status ol_trace_open(const char *path, const struct ol_trace_options *options, struct ol_trace **out,
+                                   char *message, size_t message_bytes)
+{
+    assert(options->page_shift >= 9 && options->page_shift <= 30);
+    *out = NULL;
+    struct ol_trace *const trace = malloc(sizeof *trace);
+    if (!trace) return describe(OL_SOURCE_E_MEMORY, name_of(path), NULL, message, message_bytes);
+    const enum ol_source_status status = ol_source_open(path, &trace->source);
+    if (status != OL_SOURCE_OK) {
+        free(trace);
+        return describe(status, name_of(path), "compressed", message, message_bytes);
+    }
+    trace->options = *options;
+    trace->format = options->format == OL_TRACE_LACKEY  ? &ol_trace_lackey
+                    : options->format == OL_TRACE_PAGES ? &ol_trace_pages
+                                                        : NULL;
+    trace->text = (struct ol_trace_text){.at = trace->buffer, .end = trace->buffer, .line = 1};
+    trace->used = 0;
+    trace->at_end = false;
+    trace->message[0] = '\0';
+    snprintf(trace->name, sizeof trace->name, "%s", name_of(path));
+    *out = trace;
+    return OL_TRACE_OK;
+}
+
+void ol_trace_close(struct ol_trace *trace)
+{
+    ol_source_close(trace->source);
+    free(trace);
+}
+
+/* Moves the incomplete line to the front of the buffer and reads on until there is a whole line, or the end. */
+static enum ol_trace_status refill(struct ol_trace *trace)
+{
+    struct ol_trace_text *const text = &trace->text;
+    assert(text->at == text->end);
+    trace->used -= (size_t)(text->end - trace->buffer);
+    memmove(trace->buffer, text->end, trace->used);
+    text->at = text->end = trace->buffer;
+    while (text->end == trace->buffer && !trace->at_end) {
+        size_t count;
+        char *const to = trace->buffer + trace->used;
+        if (trace->used == TEXT_BYTES) {
+            text->expected = "lines shorter than 1 MiB";
+            return malformed(trace);
+        }
+        const enum ol_source_status status = ol_source_read(trace->source, to, TEXT_BYTES - trace->used, &count);
+        if (status != OL_SOURCE_OK)
+            return describe(status, trace->name, ol_source_compression(trace->source), trace->message,
+                            sizeof trace->message);
+        trace->at_end = count == 0;
+        if (trace->at_end && trace->used > 0) to[count++] = '\n';
+        trace->used += count;
+        const char *const newline = count > 0 ? memrchr(to, '\n', count) : NULL;
+        if (newline) text->end = newline + 1;
+    }
+    return OL_TRACE_OK;
+}
+
+/* Passes over comments; if text is left, finds out its format. */
+static enum ol_trace_status detect(struct ol_trace *trace)
+{
+    struct ol_trace_text *const text = &trace->text;
+    while (text->at < text->end && ol_trace_skip_comment(text)) {
+    }
+    if (text->at == text->end) return OL_TRACE_OK;
+    if (ol_trace_lackey.recognises(text->at)) trace->format = &ol_trace_lackey;
+    else if (ol_trace_pages.recognises(text->at)) trace->format = &ol_trace_pages;
+    else {
+        text->expected = "a line of valgrind --tool=lackey --trace-mem=yes, or one hexadecimal page number";
+        return malformed(trace);
+    }
+    return OL_TRACE_OK;
+}
+
+enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *references, size_t max, size_t *count)
+{
+    struct ol_trace_text *const text = &trace->text;
+    assert(max >= OL_TRACE_LINE_REFERENCES);
+    *count = 0;
+    while (*count == 0) {
+        enum ol_trace_status status = OL_TRACE_OK;
+        if (text->at == text->end) status = refill(trace);
+        if (status != OL_TRACE_OK) return status;
+        if (text->at == text->end) return OL_TRACE_OK;
+        if (!trace->format) status = detect(trace);
+        if (status != OL_TRACE_OK) return status;
+        if (!trace->format) continue;
+        *count = trace->format->parse(text, &trace->options, references, max);
+        if (text->expected) return malformed(trace);
+    }
+    return OL_TRACE_OK;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads traces of memory references, as a stream in constant memory.
+ *
+ * Formats, found out from the first line that is no comment, or told:
+ *   lackey   valgrind --tool=lackey --trace-mem=yes: "I  ADDRESS,SIZE" (instruction), " L …" (load), " S …" (store),
+ *            " M …" (modify: one reference that writes); valgrind's own lines ("==…", "--…", "**…") are passed over
+ *   pages    one hexadecimal page number a line, with or without "0x"; "#" begins a comment; every reference reads
+ * Each plain, or compressed by gzip or zstd.
+ *
+ * A reference that straddles page boundaries counts once for each page that it touches.
+ */
+#ifndef OL_TRACE_READER_H
+#define OL_TRACE_READER_H
+
+#include "core/types.h"
+
+struct ol_reference {
+    ol_va va;        /* of its first byte in this page; for page lists, of the page */
+    unsigned access; /* OL_READ, OL_WRITE or OL_EXEC */
+};
+
+enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_LACKEY, OL_TRACE_PAGES };
+
+struct ol_trace_options {
+    enum ol_trace_format format;
+    unsigned page_shift; /* log2 of the page size in bytes, 9 .. 30 */
+    ol_va last_va;       /* a reference beyond it is an error */
+};
+
+enum ol_trace_status {
+    OL_TRACE_OK,
+    OL_TRACE_E_OPEN,
+    OL_TRACE_E_READ,   /* also damaged or truncated compressed data */
+    OL_TRACE_E_FORMAT, /* a line is malformed */
+    OL_TRACE_E_MEMORY,
+};
+
+/* One line yields at most so many references; also the least that ol_trace_read must have room for. */
+enum { OL_TRACE_LINE_REFERENCES = 256 };
+
+struct ol_trace;
+
+/* Opens a trace, "-" for standard input. On failure *out is NULL and `message` (cut to message_bytes) tells people what
+ * is wrong, beginning with the name of the file. */
+enum ol_trace_status ol_trace_open(const char *path, const struct ol_trace_options *options, struct ol_trace **out,
+                                   char *message, size_t message_bytes);
+void ol_trace_close(struct ol_trace *trace);
+
+/* Stores the next references, up to `max` >= OL_TRACE_LINE_REFERENCES. *count 0 with OL_TRACE_OK is the end of the
+ * trace. On failure *count references before the bad line are good, and ol_trace_message tells people what is wrong:
+ * file, line, and what was expected. */
+enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *references, size_t max, size_t *count);
+
+/* Of the last failure. */
+const char *ol_trace_message(const struct ol_trace *trace);
+
+#endif
