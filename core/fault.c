@@ -14,7 +14,9 @@
  *                                                                      enter in the pmap, wire
  *
  * The lock is held from lookup to enter, except where a step says that it was dropped; then everything is looked up
- * again, because everything may have changed. A frame that was obtained meanwhile is kept for the next round.
+ * again, because everything may have changed. A frame that was obtained meanwhile is kept for the next round. A page
+ * to be copied has both its frames obtained before it is brought in: else, where frames are few, obtaining the second
+ * would evict what the first was for, for ever.
  *
  * Rejected: version numbers per space, which save the second lookup (under 100 ns) only when nothing changed.
  */
@@ -29,8 +31,9 @@ struct fault {
     uint64_t page;
     unsigned access;
     bool wire;
-    bool again;        /* the lock was dropped: begin again */
-    ol_frame_no spare; /* obtained, not yet used; OL_NO_FRAME */
+    bool again;           /* the lock was dropped: begin again */
+    uint32_t spares;      /* how many frames were obtained and not yet used */
+    ol_frame_no spare[2]; /* … which */
     enum fault_kind kind;
     /* Of this round: */
     const struct ol_region *region;
@@ -55,19 +58,29 @@ static enum ol_status fault_lookup(struct fault *fault)
     return OL_OK;
 }
 
-/* A frame for this fault in fault->spare; may set again. */
-static enum ol_status fault_frame(struct fault *fault)
+/* At least n spare frames for this fault; may set again. */
+static enum ol_status fault_frames(struct fault *fault, uint32_t n)
 {
-    if (fault->spare != OL_NO_FRAME) return OL_OK;
-    return ol_frame_obtain(fault->system, &fault->spare, &fault->again);
+    enum ol_status status = OL_OK;
+    while (fault->spares < n && status == OL_OK) {
+        status = ol_frame_obtain(fault->system, &fault->spare[fault->spares], &fault->again);
+        if (status == OL_OK) fault->spares++;
+    }
+    return status;
 }
 
-/* Makes the spare frame the anon's. */
+/* Frames for a page that is to be brought in, and for its copy if it will be copied. */
+static enum ol_status fault_frames_in(struct fault *fault)
+{
+    const bool copied = fault->anon != OL_NIL && fault->shared && fault->access & OL_WRITE;
+    return fault_frames(fault, copied ? 2 : 1);
+}
+
+/* Makes a spare frame the anon's. */
 static ol_frame_no fault_bind(struct fault *fault, uint32_t number)
 {
-    const ol_frame_no frame = fault->spare;
+    const ol_frame_no frame = fault->spare[--fault->spares];
     struct ol_anon *anon = ol_anon_at(fault->system, number);
-    fault->spare = OL_NO_FRAME;
     anon->state = OL_ANON_RESIDENT;
     anon->where = frame;
     fault->system->frame[frame].anon = number;
@@ -78,7 +91,7 @@ static ol_frame_no fault_bind(struct fault *fault, uint32_t number)
 static enum ol_status fault_zero_fill(struct fault *fault)
 {
     struct ol_system *system = fault->system;
-    const enum ol_status status = fault_frame(fault);
+    const enum ol_status status = fault_frames_in(fault);
     if (status != OL_OK || fault->again) return status;
     if (fault->anon == OL_NIL) {
         uint32_t *place = ol_overlay_place(system, fault->region->overlay, fault->index);
@@ -116,7 +129,7 @@ static void fault_unbind(struct ol_system *system, ol_frame_no number, ol_slot s
 static enum ol_status fault_read_in(struct fault *fault)
 {
     struct ol_system *system = fault->system;
-    enum ol_status status = fault_frame(fault);
+    enum ol_status status = fault_frames_in(fault);
     if (status != OL_OK || fault->again) return status;
     const ol_slot slot = ol_anon_at(system, fault->anon)->where;
     const ol_frame_no number = fault_bind(fault, fault->anon);
@@ -171,7 +184,7 @@ static enum ol_status fault_bring_in(struct fault *fault)
 static enum ol_status fault_promote(struct fault *fault)
 {
     struct ol_system *system = fault->system;
-    const enum ol_status status = fault_frame(fault);
+    const enum ol_status status = fault_frames(fault, 1);
     if (status != OL_OK || fault->again) return status;
     uint32_t *place = ol_overlay_place(system, fault->region->overlay, fault->index);
     if (!place) return OL_E_NO_META;
@@ -265,12 +278,11 @@ static void fault_count(struct ol_system *system, enum fault_kind kind)
 static enum ol_status fault_locked(struct ol_space *space, uint64_t page, unsigned access, bool wire)
 {
     struct ol_system *system = space->system;
-    struct fault fault = {
-        .system = system, .space = space, .page = page, .access = access, .wire = wire, .spare = OL_NO_FRAME};
+    struct fault fault = {.system = system, .space = space, .page = page, .access = access, .wire = wire};
     enum ol_status status;
     do status = fault_round(&fault);
     while (status == OL_OK && fault.again);
-    if (fault.spare != OL_NO_FRAME) ol_frame_release(system, fault.spare);
+    while (fault.spares) ol_frame_release(system, fault.spare[--fault.spares]);
     if (status == OL_OK) fault_count(system, fault.kind);
     else system->count.faults_refused++;
     return status;

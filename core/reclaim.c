@@ -113,7 +113,8 @@ static uint32_t clean(struct ol_system *system, uint32_t limit, uint32_t *failed
         if (system->frame[at].slot != OL_NO_SLOT) ol_swap_release(system, system->frame[at].slot);
         system->frame[at].slot = OL_NO_SLOT; /* what was there is stale */
     }
-    n = ol_swap_allocate(system, slots, n);
+    const uint32_t granted = ol_swap_allocate(system, slots, n);
+    if (granted < n) n = granted;
     if (!n) return 0;
     for (uint32_t i = 0; i < n; i++) {
         ol_frame_list_remove(system, &system->modified, frames[i]);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "machine/linux/memory.h"
+#include "machine/linux/say.h"
 
 #if !defined(__x86_64__)
 #error \
@@ -66,18 +67,11 @@ void ol_fault_chain(const struct sigaction *previous, int signal, siginfo_t *inf
 
 void ol_fault_explain(enum ol_status status, const void *address)
 {
-    char line[256] = "onelevel: the page at 0x";
-    char digits[17];
-    uint64_t number = (uint64_t)(uintptr_t)address;
-    int at = 16;
-    digits[at] = '\0';
-    do digits[--at] = "0123456789abcdef"[number & 15];
-    while (number >>= 4);
-    strncat(line, digits + at, sizeof(line) - strlen(line) - 1);
-    strncat(line, " cannot be had: ", sizeof(line) - strlen(line) - 1);
-    strncat(line, ol_status_text(status), sizeof(line) - strlen(line) - 1);
-    strncat(line, "\n", sizeof(line) - strlen(line) - 1);
-    (void)!write(STDERR_FILENO, line, strlen(line));
+    char text[] = "the page at 0x0000000000000000 cannot be had: ";
+    char *digit = strchr(text, 'x') + 16;
+    for (uint64_t number = (uint64_t)(uintptr_t)address; number; number >>= 4)
+        *digit-- = "0123456789abcdef"[number & 15];
+    ol_say(text, ol_status_text(status), NULL);
 }
 
 void ol_fault_refuse(enum ol_status status, const struct sigaction *previous, siginfo_t *info, void *context)

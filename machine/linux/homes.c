@@ -62,7 +62,7 @@ static bool describe(const char *swap, struct description *out)
     swap += 4;
     if (!*swap) return true;
     if (*swap++ != ':' || !*swap || strlen(swap) >= sizeof(out->directory)) return false;
-    strcpy(out->directory, swap);
+    memcpy(out->directory, swap, strlen(swap) + 1);
     return true;
 }
 

@@ -2,12 +2,12 @@
 /* The port of a Linux process: nothing here allocates from the program's heap, all is async-signal-safe. */
 #include <linux/futex.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "machine/linux/machine.h"
+#include "machine/linux/say.h"
 #include "pager/reserve.h"
 
 static void *port_metadata_alloc(void *context, size_t bytes)
@@ -54,26 +54,16 @@ static uint64_t port_now_ns(void *context)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static void print_line(const char *prefix, const char *text)
-{
-    char line[256] = "onelevel: ";
-    const size_t room = sizeof(line) - 2;
-    strncat(line, prefix, room - strlen(line));
-    strncat(line, text, room - strlen(line));
-    strcat(line, "\n");
-    (void)!write(STDERR_FILENO, line, strlen(line));
-}
-
 static void port_log(void *context, enum ol_log_level level, const char *text)
 {
     (void)context;
-    print_line(level == OL_LOG_WARNING ? "warning: " : "", text);
+    ol_say(level == OL_LOG_WARNING ? "warning: " : "", text, NULL);
 }
 
 static void port_panic(void *context, const char *text)
 {
     (void)context;
-    print_line("internal error: ", text);
+    ol_say("internal error: ", text, NULL);
     abort();
 }
 

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* fork, exec, exit, and interfaces that would use buffers behind our back. */
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "machine/linux/run/runtime.h"
-
-static void complain(const char *text, const char *why)
-{
-    (void)!write(STDERR_FILENO, text, strlen(text));
-    (void)!write(STDERR_FILENO, why, strlen(why));
-    (void)!write(STDERR_FILENO, "\n", 1);
-}
+#include "machine/linux/say.h"
 
 /* The child's figures are its own, and nobody reads them. */
 static void leave_shared(void)
@@ -37,7 +30,7 @@ static long call_fork(const struct ol_call *call)
     if (pid < 0) ol_system_fork_done(ol_runtime.memory->system, false);
     ol_futex_unlock(&ol_runtime.lock);
     if (status != OL_OK && pid == 0) {
-        complain("onelevel: a forked process cannot be given its memory: ", why);
+        ol_say("a forked process cannot be given its memory: ", why, NULL);
         (void)ol_raw(SYS_exit_group, 125, 0, 0, 0, 0, 0);
     }
     return pid;

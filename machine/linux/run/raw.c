@@ -37,12 +37,12 @@ static long pointer(const void *p)
 
 HIDDEN long syscall(long number, ...)
 {
-    long a[6];
     va_list list;
     va_start(list, number);
-    for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
+    const long a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
+    const long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
     va_end(list);
-    return answer(ol_raw(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+    return answer(ol_raw(number, a, b, c, d, e, f));
 }
 
 HIDDEN void *mmap(void *address, size_t bytes, int prot, int flags, int fd, off_t offset)

@@ -2,6 +2,8 @@
 /* The beginning: reads what the command left, opens the memory, and takes over faults and calls. */
 #include "machine/linux/run/runtime.h"
 
+#include "machine/linux/say.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +20,7 @@ enum { PIN_LIMIT_MAX = 1 << 20, PIN_LIMIT_MIN = 64 << 10, PUBLISH_EVERY = 64 };
 
 static _Noreturn void give_up(const char *why)
 {
-    static const char head[] = "onelevel: ";
-    (void)!write(STDERR_FILENO, head, sizeof(head) - 1);
-    (void)!write(STDERR_FILENO, why, strlen(why));
-    (void)!write(STDERR_FILENO, "\n", 1);
+    ol_say(why, NULL, NULL);
     for (;;) (void)ol_raw(SYS_exit_group, 125, 0, 0, 0, 0, 0);
 }
 

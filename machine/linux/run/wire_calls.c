@@ -63,8 +63,9 @@ static long futex_call(const struct ol_call *call)
             const unsigned long address = (unsigned long)call->argument[i];
             if (!ol_in_window(address)) continue;
             const ol_va page = address & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1);
-            if (ol_fault(ol_runtime.memory->space, page, OL_WRITE) == OL_OK) present = true;
-            else if (ol_fault(ol_runtime.memory->space, page, OL_READ) == OL_OK) present = true;
+            if (ol_fault(ol_runtime.memory->space, page, OL_WRITE) == OL_OK ||
+                ol_fault(ol_runtime.memory->space, page, OL_READ) == OL_OK)
+                present = true;
         }
         if (!present) break;
         result = ol_call_interruptible(call);
@@ -123,7 +124,7 @@ static const struct buffer_rule *buffer_rule_of(long number)
  * was all that the program would have been given at once. */
 static bool may_continue(const struct ol_call *call, enum direction direction)
 {
-    struct stat status;
+    struct stat status = {0};
     if (call->number == SYS_getrandom || direction == KERNEL_READS) return true;
     if (ol_raw(SYS_fstat, call->argument[0], address_of(&status), 0, 0, 0, 0)) return false;
     return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode);
@@ -248,8 +249,9 @@ static long vector_call(struct ol_call *call, enum direction direction, int offs
 /* --- messages
  * ---------------------------------------------------------------------------------------------------------- */
 
-static long message_call(struct ol_call *call, struct msghdr *message, enum direction direction)
+static long message_call(const struct ol_call *call, struct msghdr *message, enum direction direction)
 {
+    struct ol_call inner = *call;
     struct ol_wires wires = {.count = 0};
     struct vector_piece piece;
     struct msghdr copy = *message;
@@ -258,8 +260,8 @@ static long message_call(struct ol_call *call, struct msghdr *message, enum dire
     copy.msg_iovlen = piece.count;
     ol_wires_add_object(&wires, unsigned_of(copy.msg_name), copy.msg_namelen);
     ol_wires_add_object(&wires, unsigned_of(copy.msg_control), copy.msg_controllen);
-    call->argument[1] = address_of(&copy);
-    if (result == 0) result = ol_call_interruptible(call);
+    inner.argument[1] = address_of(&copy);
+    if (result == 0) result = ol_call_interruptible(&inner);
     ol_wires_release(&wires);
     if (result >= 0 && direction == KERNEL_WRITES) {
         message->msg_namelen = copy.msg_namelen;
@@ -273,7 +275,7 @@ static long message_call(struct ol_call *call, struct msghdr *message, enum dire
 static long messages_call(struct ol_call *call, long single, enum direction direction)
 {
     struct mmsghdr *messages = (struct mmsghdr *)(uintptr_t)call->argument[1];
-    struct ol_call one = {
+    const struct ol_call one = {
         .number = single, .argument = {call->argument[0], 0, call->argument[3]}, .context = call->context};
     if (!call->argument[2]) return 0;
     const long result = message_call(&one, &messages->msg_hdr, direction);
