@@ -155,7 +155,8 @@ struct ol_system {
     uint32_t io_busy;          /* s: frames in a transfer */
     atomic_uint io_generation; /* a: counts finished transfers; who finds a busy frame waits for the next one */
     uint32_t io_waiters;       /* s: who sleeps until io_generation changes */
-    bool warned_over_budget;   /* s: */
+    uint32_t stalled; /* s: nothing could be written: so many frames are taken over budget before it is tried again */
+    bool warned_over_budget; /* s: */
 
     struct ol_frame_list free;     /* s: with memory; the youngest is used first */
     struct ol_frame_list cold;     /* s: free, memory given back */

@@ -154,8 +154,30 @@ void ol_reclaim(struct ol_system *system, uint32_t target)
     shrink_to_budget(system);
 }
 
+/* When swap is full, trying to write before every fault would cost more than all else. */
+enum { STALLED_FRAMES = 256 };
+
+static ol_frame_no take_over_budget(struct ol_system *system)
+{
+    const ol_frame_no number = ol_frame_take_over_budget(system);
+    if (number != OL_NO_FRAME && !system->stalled) system->stalled = STALLED_FRAMES;
+    return number;
+}
+
+/* While stalled: whatever can be had without writing. */
+static ol_frame_no take_while_stalled(struct ol_system *system)
+{
+    ol_frame_no number = OL_NO_FRAME;
+    if (!system->stalled) return OL_NO_FRAME;
+    system->stalled--;
+    if (system->standby.count) number = evict(system);
+    return number != OL_NO_FRAME ? number : take_over_budget(system);
+}
+
 enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool *dropped)
 {
+    *out = take_while_stalled(system);
+    if (*out != OL_NO_FRAME) return OL_OK;
     if (available(system) < (int64_t)system->low) {
         system->count.reclaims_ahead++;
         ol_reclaim(system, system->high);
@@ -172,7 +194,7 @@ enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool 
         if (!system->io_busy) break;
         ol_swap_wait(system); /* others are writing: what they clean can be had */
     }
-    *out = ol_frame_take_over_budget(system);
+    *out = take_over_budget(system);
     return *out == OL_NO_FRAME ? OL_E_NO_FRAMES : OL_OK;
 }
 
@@ -201,7 +223,7 @@ bool ol_frames_lend(struct ol_system *system, uint32_t count)
 {
     ol_lock(system);
     (void)ol_frames_free(system); /* takes in what was returned */
-    const bool granted = available(system) >= (int64_t)count;
+    const bool granted = (uint64_t)system->lent + count + system->high < system->budget;
     if (granted) {
         system->lent += count;
         if (system->lent > system->count.frames_lent_peak) system->count.frames_lent_peak = system->lent;

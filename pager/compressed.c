@@ -6,9 +6,13 @@
 
 #include <assert.h>
 #include <lz4.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { WORKERS = 4, OUT_BYTES_MAX = OL_STORE_PAGE_BYTES_MAX / 4 * 3 };
+
+/* See refuses_unseen. */
+enum { REFUSALS_BEFORE = 32, REFUSALS_PER_TRY = 16 };
 
 /* What a slot holds. */
 enum { HOLDS_NOTHING, HOLDS_WORD, HOLDS_LZ4, HOLDS_RAW };
@@ -31,6 +35,7 @@ struct compressed {
     struct ol_store store;
     struct ol_compressed_statistics statistics; /* but for store_bytes and metadata_bytes */
     uint32_t slots_touched;                     /* highest slot written + 1 */
+    atomic_uint refused_in_a_row;               /* a: page writes refused since one was taken */
     struct worker workers[WORKERS];             /* each by its own lock; more threads than that wait */
 };
 
@@ -141,6 +146,14 @@ static struct worker *worker_lock(struct compressed *compressed)
     return &compressed->workers[0];
 }
 
+/* After many refusals in a row the store is full or the data does not compress; most pages are then refused without
+ * being compressed first, which would cost more than all else, until one is taken again. */
+static bool refuses_unseen(struct compressed *compressed)
+{
+    if (compressed->keep_incompressible || atomic_load(&compressed->refused_in_a_row) < REFUSALS_BEFORE) return false;
+    return atomic_fetch_add(&compressed->refused_in_a_row, 1) % REFUSALS_PER_TRY != 0;
+}
+
 static enum ol_status page_write(struct compressed *compressed, ol_slot slot, const void *page)
 {
     const uint32_t page_bytes = compressed->pager.page_bytes;
@@ -150,6 +163,7 @@ static enum ol_status page_write(struct compressed *compressed, ol_slot slot, co
         slot_set_word(compressed, slot, word);
         return OL_OK;
     }
+    if (refuses_unseen(compressed)) return slot_store(compressed, slot, HOLDS_NOTHING, NULL, 0);
     struct worker *worker = worker_lock(compressed);
     const int bytes =
         LZ4_compress_fast_extState(&worker->state, page, worker->out, (int)page_bytes, (int)(page_bytes / 4 * 3), 1);
@@ -157,6 +171,8 @@ static enum ol_status page_write(struct compressed *compressed, ol_slot slot, co
         status = slot_store(compressed, slot, HOLDS_RAW, page, page_bytes);
     else status = slot_store(compressed, slot, HOLDS_LZ4, worker->out, bytes > 0 ? (uint32_t)bytes : 0);
     ol_futex_unlock(&worker->lock);
+    if (status == OL_OK) atomic_store(&compressed->refused_in_a_row, 0);
+    else atomic_fetch_add(&compressed->refused_in_a_row, 1);
     return status;
 }
 

@@ -87,8 +87,10 @@ enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames);
 /* Brings free and standby frames to the high watermark, as a reclaimer working ahead would. */
 void ol_system_reclaim(struct ol_system *system);
 
-/* Takes `count` free or standby frames out of use as memory for something else, or returns false (it writes nothing).
- * The machine is told by frame_discard. Returning frames takes no lock. */
+/* Takes `count` frames out of use as memory for something else. If pages are in them, the budget is exceeded until the
+ * next reclaim makes up for it: what is lent to a compressed store comes back many times over when it is used. False if
+ * hardly a frame would be left. The machine is told of free frames' memory by frame_discard. Returning takes no lock.
+ */
 bool ol_frames_lend(struct ol_system *system, uint32_t count);
 void ol_frames_return(struct ol_system *system, uint32_t count);
 
