@@ -91,6 +91,8 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     if (result->shared->unmanaged_executable_bytes)
         row_size(to, "kept for execution", result->shared->unmanaged_executable_bytes,
                  "managed memory made executable");
+    if (result->shared->replaced)
+        row(to, "executed another program", "yes", "it ran on without a budget: name that program itself");
     if (result->shared->refused_io)
         row_count(to, "asynchronous I/O refused", result->shared->refused_io, "io_uring and aio are not supported");
     if (core->frames_over_budget)
@@ -136,6 +138,7 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "compressed_bytes", all->compressed_in_bytes);
     put(object, "read_errors", core->read_errors);
     put(object, "write_errors", core->write_errors);
+    (void)json_object_set_new(object, "executed_another_program", json_boolean(result->shared->replaced));
     put(object, "frames_over_budget", core->frames_over_budget);
     put(object, "fault_ns", all->fault_ns);
     (void)json_object_set_new(object, "compression_ratio", json_real(figures.compression_ratio));

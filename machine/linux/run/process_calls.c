@@ -38,8 +38,12 @@ static long call_fork(const struct ol_call *call)
 
 static long call_exec(struct ol_call *call)
 {
+    const bool first = getpid() == ol_runtime.pid; /* a vfork child leaves its parent as it is */
     ol_publish();
-    return ol_wire_call(call);
+    if (first) ol_runtime.shared->replaced = 1;
+    const long result = ol_wire_call(call);
+    if (first) ol_runtime.shared->replaced = 0;
+    return result;
 }
 
 static long call_exit(const struct ol_call *call)

@@ -27,6 +27,7 @@ struct ol_run_shared {
 
     /* The runtime's. */
     int attached; /* 1 once the program's memory is managed */
+    int replaced; /* 1: it executed another program in its place, which runs without a budget */
     struct ol_memory_statistics
         statistics;                      /* of the program's first process, renewed every few faults and at its end */
     uint64_t unmanaged_executable_bytes; /* managed memory that was made executable, and stays resident for it */

@@ -188,7 +188,7 @@ static long take_piece(struct vector_piece *piece, struct ol_wires *wires, const
     piece->bytes = 0;
     for (unsigned long i = 0; i < count && piece->count < VECTOR_MAX && piece->bytes < limit; i++) {
         struct iovec part = vector[i];
-        if (skip >= part.iov_len && part.iov_len) {
+        if (skip >= part.iov_len) {
             skip -= part.iov_len;
             continue;
         }
