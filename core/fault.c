@@ -191,6 +191,9 @@ static enum ol_status fault_promote(struct fault *fault)
     const uint32_t copy = ol_anon_new(system), original = *place;
     if (copy == OL_NIL) return OL_E_NO_META;
     const ol_frame_no frame = fault_bind(fault, copy);
+    /* The original may be mapped here. It must not stay so if the copy cannot be entered: others will write it. */
+    system->pmap->remove(system->machine, fault->space->pmap, fault->page << system->is.page_shift, 1);
+    system->pmap->sync(system->machine);
     system->pmap->frame_copy(system->machine, frame, ol_anon_at(system, original)->where);
     system->frame[frame].flags |= OL_FRAME_DIRTY;
     *place = fault->anon = copy;
@@ -235,13 +238,18 @@ static enum ol_status fault_enter(struct fault *fault)
     return OL_OK;
 }
 
-static void fault_wire(struct fault *fault)
+/* A fault may go beyond the budget rather than lose a page, but wires alone may not. */
+static enum ol_status fault_wire(struct fault *fault)
 {
     struct ol_system *system = fault->system;
     const ol_frame_no number = ol_anon_at(system, fault->anon)->where;
-    if (system->frame[number].wires++) return;
-    system->policy.ops->remove(&system->policy, number);
-    system->count.frames_wired++;
+    if (!system->frame[number].wires) {
+        if (system->count.frames_wired >= system->budget) return OL_E_NO_FRAMES;
+        system->policy.ops->remove(&system->policy, number);
+        system->count.frames_wired++;
+    }
+    system->frame[number].wires++;
+    return OL_OK;
 }
 
 /* One round; fault->again asks for another. */
@@ -258,8 +266,7 @@ static enum ol_status fault_round(struct fault *fault)
     if (fault->shared && (written || (frame->wires && !system->is.can_alias))) status = fault_promote(fault);
     if (status != OL_OK || fault->again) return status;
     status = fault_enter(fault);
-    if (status == OL_OK && fault->wire) fault_wire(fault);
-    return status;
+    return status == OL_OK && fault->wire ? fault_wire(fault) : status;
 }
 
 static void fault_count(struct ol_system *system, enum fault_kind kind)

@@ -174,11 +174,14 @@ static enum ol_status unmap_range(struct ol_space *space, uint64_t first, uint64
     return status;
 }
 
+/* An overlay belongs to regions of one space only: with the last of them it goes whole, which wants no metadata. */
 void ol_region_destroy_all(struct ol_space *space)
 {
-    const enum ol_status status = unmap_range(space, space->first, space->last);
-    OL_ASSERT(space->system, status == OL_OK || status == OL_E_NO_META, "I6");
-    while (space->root != OL_NIL) region_destroy(space, space->root); /* those that had no metadata to be split */
+    struct ol_system *system = space->system;
+    system->pmap->remove(system->machine, space->pmap, address_of(space, space->first),
+                         space->last - space->first + 1);
+    while (space->root != OL_NIL) region_destroy(space, space->root);
+    system->pmap->sync(system->machine);
 }
 
 static enum ol_status map_locked(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,

@@ -39,12 +39,25 @@ static void *reserve_at(ol_va hint, uint64_t bytes)
     return place == MAP_FAILED ? NULL : place;
 }
 
+/* What else is mapped over parts of the window is left out: it need not be memory that can be registered. */
+static bool register_window(const struct ol_linux *machine, const struct ol_pmap *pmap)
+{
+    const uint64_t end = (uint64_t)(uintptr_t)pmap->window + pmap->bytes;
+    uint64_t at = (uint64_t)(uintptr_t)pmap->window, hole, hole_end;
+    while (at < end) {
+        if (!machine->next_hole || !machine->next_hole(at, &hole, &hole_end) || hole >= end) hole = hole_end = end;
+        if (hole > at && !ol_uffd_register(&machine->uffd, (void *)(uintptr_t)at, hole - at)) return false;
+        at = hole_end;
+    }
+    return true;
+}
+
 /* Attributes and registration of a window, also after a fork. */
 static bool open_window(const struct ol_linux *machine, const struct ol_pmap *pmap)
 {
     (void)madvise(pmap->window, pmap->bytes, MADV_NOHUGEPAGE);
     if (machine->dont_fork && madvise(pmap->window, pmap->bytes, MADV_DONTFORK)) return false;
-    return ol_uffd_register(&machine->uffd, pmap->window, pmap->bytes);
+    return register_window(machine, pmap);
 }
 
 static bool make_tables(struct ol_pmap *pmap)

@@ -48,6 +48,9 @@ struct ol_linux {
     struct ol_futex_mutex lock;    /* the core's, see ol_linux_port */
     uint64_t tables_bytes;         /* s: parts of the pmaps' tables that were ever used */
     pid_t pid;                     /* c: of this process; changed after a fork */
+    /* c: finds the first part of the windows at or above an address that something else is mapped over; false: there is
+       none. NULL: nobody maps anything there. Called by ol_linux_forked alone. */
+    bool (*next_hole)(uint64_t from, uint64_t *first, uint64_t *end);
 };
 
 /* OL_OK; OL_E_UNSUPPORTED (*error names the mend); OL_E_NO_META. */

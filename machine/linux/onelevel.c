@@ -11,8 +11,9 @@
 
 enum { MEMORIES_MAX = 64 };
 
-/* The largest window that is tried: 32 TiB, a quarter of what a process has. */
-static const uint64_t window_bytes = 1ULL << 45;
+/* The first memory's window is of 32 TiB, a quarter of what a process has. Each further one is half as large as the one
+ * before, down to 256 GiB: so there are addresses left for all of them, and for the program. */
+static const uint64_t window_bytes_first = 1ULL << 45, window_bytes_least = 1ULL << 38;
 
 /* The memories of this process, for the signal handler. Process-wide by nature: so is a signal's handler. */
 static _Atomic(struct ol_memory *) memories[MEMORIES_MAX];
@@ -57,13 +58,21 @@ static void leave(const sigset_t *old)
     (void)pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
+static uint64_t next_window_bytes(void)
+{
+    uint64_t bytes = window_bytes_first;
+    for (int i = 0; i < MEMORIES_MAX && bytes > window_bytes_least; i++)
+        if (atomic_load(&memories[i])) bytes /= 2;
+    return bytes;
+}
+
 enum ol_status ol_memory_open(const struct ol_memory_options *options, struct ol_memory **out, const char **error)
 {
     const char *ignored;
     sigset_t old;
     (void)pthread_once(&install_once, install);
     enter(&old);
-    enum ol_status status = ol_memory_open_at(options, 0, window_bytes, false, out, error ? error : &ignored);
+    enum ol_status status = ol_memory_open_at(options, 0, next_window_bytes(), false, out, error ? error : &ignored);
     if (status == OL_OK) {
         int i = 0;
         struct ol_memory *none = NULL;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ struct uffdio_move {
 };
 #define UFFDIO_MOVE _IOWR(UFFDIO, _UFFDIO_MOVE, struct uffdio_move)
 #endif
+
+enum { PAGE_BYTES = 4096 };
 
 /* Out of the way of the program's own descriptors, some of which it may expect to be small and dense. */
 enum { HIGH_DESCRIPTOR = 900 };
@@ -91,6 +94,15 @@ bool ol_uffd_register_wp(const struct ol_uffd *uffd, void *address, size_t bytes
     return register_mode(uffd, address, bytes, UFFDIO_REGISTER_MODE_WP);
 }
 
+/* Is this page at `to` and no longer at `from`? */
+static bool is_moved(void *to, void *from)
+{
+    unsigned char there = 0, here = 0;
+    return mincore(to, PAGE_BYTES, &there) == 0 && mincore(from, PAGE_BYTES, &here) == 0 && there & 1 && !(here & 1);
+}
+
+/* While it compacts memory, Linux 6.18 moves a page now and then and reports EEXIST: it seems to try again what it has
+ * done. Whoever believes that takes the page for lost. */
 int ol_uffd_move(const struct ol_uffd *uffd, void *to, const void *from, size_t bytes, size_t *moved)
 {
     *moved = 0;
@@ -101,8 +113,11 @@ int ol_uffd_move(const struct ol_uffd *uffd, void *to, const void *from, size_t 
             *moved = bytes;
             return 0;
         }
+        const int error = errno;
         if (request.move > 0) *moved += (size_t)request.move;
-        if (errno != EAGAIN && errno != EINTR) return errno;
+        if (error == EEXIST && is_moved((char *)to + *moved, (char *)(uintptr_t)from + *moved)) *moved += PAGE_BYTES;
+        else if (error != EAGAIN && error != EINTR) return error;
+        if (*moved == bytes) return 0;
     }
 }
 

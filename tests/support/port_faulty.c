@@ -2,10 +2,14 @@
 #include "tests/support/port_faulty.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { ALIGNMENT = 64 }; /* what core/port.h promises */
 
 static bool fails_next(struct ol_port_faulty *faulty)
 {
+    if (atomic_load(&faulty->paused)) return false;
     const unsigned long long call = atomic_fetch_add(&faulty->allocs, 1) + 1;
     const unsigned long long first = atomic_load(&faulty->first);
     if (first == 0 || call < first || call - first >= atomic_load(&faulty->times)) return false;
@@ -17,9 +21,10 @@ static void *faulty_metadata_alloc(void *context, size_t bytes)
 {
     struct ol_port_faulty *faulty = context;
     if (fails_next(faulty)) return NULL;
-    void *memory = faulty->inner.metadata_alloc(faulty->inner.context, bytes);
-    if (memory) atomic_fetch_add(&faulty->bytes, bytes);
-    return memory;
+    void *memory = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
+    if (!memory) return NULL;
+    atomic_fetch_add(&faulty->bytes, bytes);
+    return memset(memory, 0, bytes);
 }
 
 static void faulty_metadata_free(void *context, void *memory, size_t bytes)
@@ -27,7 +32,7 @@ static void faulty_metadata_free(void *context, void *memory, size_t bytes)
     struct ol_port_faulty *faulty = context;
     assert(memory && atomic_load(&faulty->bytes) >= bytes);
     atomic_fetch_sub(&faulty->bytes, bytes);
-    faulty->inner.metadata_free(faulty->inner.context, memory, bytes);
+    free(memory);
 }
 
 static void faulty_lock(void *context)

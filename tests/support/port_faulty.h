@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A port for tests that wraps any other: metadata memory runs out when it is told to, and warnings are counted instead
- * of printed. Any number of threads may use it. It must not move while a system uses it.
+ * of printed. Metadata memory is the heap's, so that AddressSanitizer sees who goes beyond it; hence faults may be
+ * resolved in a signal handler only where the heap was not interrupted. Any number of threads may use it. It must not
+ * move while a system uses it.
  */
 #ifndef OL_TESTS_PORT_FAULTY_H
 #define OL_TESTS_PORT_FAULTY_H
@@ -12,6 +14,7 @@
 
 struct ol_port_faulty {
     struct ol_port inner;  /* c: */
+    atomic_bool paused;    /* calls of metadata_alloc are passed on and not counted */
     atomic_ullong allocs;  /* calls of metadata_alloc */
     atomic_ullong first;   /* the first call that fails; 0: none */
     atomic_ullong times;   /* so many fail from there on */

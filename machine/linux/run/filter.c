@@ -2,6 +2,7 @@
 /*
  * The seccomp filter: which system calls trap.
  *
+ *      made by the kernel's own text in the process (vdso)             as the last two lines
  *      made from elsewhere than the C library's or the loader's text   pass   (so do all of ours)
  *      clone3                                                          ENOSYS (the library falls back to clone)
  *      clone with CLONE_VM (threads), vfork, sigreturn, thread's exit  pass   (they concern the stack they are made on)
@@ -12,7 +13,8 @@
  *
  * A filter outlives exec, and there the same addresses mean something else. So the command starts the program with the
  * legacy address-space layout and this runtime gives its children the usual one: no library of theirs lies where the
- * program's did.
+ * program's did. The vdso does not move with them, but there only addresses of the window trap, and programs without
+ * this runtime hardly have any.
  */
 #include <errno.h>
 #include <link.h>
@@ -27,7 +29,7 @@
 
 #include "machine/linux/run/runtime.h"
 
-enum { RANGES_MAX = 8, CODE_MAX = 400 };
+enum { RANGES_MAX = 8, CODE_MAX = 400, WINDOW_LINES = 25 };
 
 static const int always[] = {
     /* memory */
@@ -54,17 +56,23 @@ struct ranges {
     unsigned count;
 };
 
+/* Text whose calls are trapped: all that the filter names, and those that name the window. */
+struct origins {
+    struct ranges library, vdso;
+};
+
 /* --- whose calls are trapped ---------------------------------------------------------------------------------------
  */
 
-static bool is_trapped_object(const char *path)
+/* Where the text of this object belongs, or NULL. */
+static struct ranges *ranges_for(struct origins *origins, const char *path)
 {
     static const char *const names[] = {"libc.so.", "ld-linux-x86-64.so.", "libpthread.so.", "librt.so."};
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strncmp(name, names[i], strlen(names[i])) == 0) return true;
-    return false;
+        if (strncmp(name, names[i], strlen(names[i])) == 0) return &origins->library;
+    return strncmp(name, "linux-vdso.so.", 14) == 0 ? &origins->vdso : NULL;
 }
 
 /* A range that crosses a multiple of 4 GiB becomes two: a filter compares 32 bits at a time. */
@@ -79,12 +87,13 @@ static void add_range(struct ranges *ranges, uint64_t first, uint64_t end)
 static int find_text(struct dl_phdr_info *object, size_t bytes, void *context)
 {
     (void)bytes;
-    if (!object->dlpi_name || !is_trapped_object(object->dlpi_name)) return 0;
+    struct ranges *ranges = object->dlpi_name ? ranges_for(context, object->dlpi_name) : NULL;
+    if (!ranges) return 0;
     for (int i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
         if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
         const uint64_t first = object->dlpi_addr + segment->p_vaddr;
-        add_range(context, first, first + segment->p_memsz);
+        add_range(ranges, first, first + segment->p_memsz);
     }
     return 0;
 }
@@ -127,22 +136,21 @@ static size_t high_of(size_t offset)
     return offset + sizeof(uint32_t);
 }
 
-/* Passes unless the call comes from one of the ranges. */
-static void emit_origin(struct code *code, const struct ranges *ranges)
+/* Goes on if the call comes from none of the ranges; otherwise `lines` of code are left out. */
+static void emit_origin(struct code *code, const struct ranges *ranges, unsigned lines)
 {
     const size_t origin = offsetof(struct seccomp_data, instruction_pointer);
     for (unsigned i = 0; i < ranges->count; i++) {
         const struct range *range = &ranges->range[i];
         /* The address of a call is that of the next instruction, which may be the range's end. */
         const uint32_t last = (uint32_t)range->end ? (uint32_t)range->end : UINT32_MAX;
-        const uint8_t rest = (uint8_t)((ranges->count - i - 1) * 5);
+        const unsigned rest = (ranges->count - i - 1) * 5;
         load(code, high_of(origin));
         jump(code, BPF_JEQ, (uint32_t)(range->first >> 32), 0, 3);
         load(code, low_of(origin));
         jump(code, BPF_JGE, (uint32_t)range->first, 0, 1);
-        jump(code, BPF_JGT, last, 0, (uint8_t)(rest + 1));
+        jump(code, BPF_JGT, last, 0, (uint8_t)(rest + lines));
     }
-    answer(code, SECCOMP_RET_ALLOW);
 }
 
 /* Calls that concern the stack they are made on cannot be made from a handler. */
@@ -170,6 +178,7 @@ static void emit_always(struct code *code)
     }
 }
 
+/* WINDOW_LINES of code. */
 static void emit_window(struct code *code)
 {
     const uint32_t first = (uint32_t)(OL_WINDOW_FIRST >> 32),
@@ -183,12 +192,15 @@ static void emit_window(struct code *code)
     answer(code, SECCOMP_RET_ALLOW);
 }
 
-static void emit_all(struct code *code, const struct ranges *ranges)
+static void emit_all(struct code *code, const struct origins *origins)
 {
     load(code, offsetof(struct seccomp_data, arch));
     jump(code, BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
     answer(code, SECCOMP_RET_ALLOW);
-    emit_origin(code, ranges);
+    emit_origin(code, &origins->library, origins->vdso.count * 5 + 1 + WINDOW_LINES);
+    emit_origin(code, &origins->vdso, 1);
+    answer(code, SECCOMP_RET_ALLOW);
+    emit_window(code);
     emit_on_own_stack(code);
     emit_always(code);
     emit_window(code);
@@ -196,11 +208,11 @@ static void emit_all(struct code *code, const struct ranges *ranges)
 
 const char *ol_filter_install(void)
 {
-    struct ranges ranges = {.count = 0};
+    struct origins origins = {.library.count = 0};
     static struct code code;
-    (void)dl_iterate_phdr(find_text, &ranges);
-    if (!ranges.count) return "the C library's text was not found";
-    emit_all(&code, &ranges);
+    (void)dl_iterate_phdr(find_text, &origins);
+    if (!origins.library.count) return "the C library's text was not found";
+    emit_all(&code, &origins);
     const struct sock_fprog program = {.len = (unsigned short)code.count, .filter = code.line};
     if (code.count == CODE_MAX) return "the system-call filter is too long";
     /* Root may do without giving up set-user-ID programs; others must not. */

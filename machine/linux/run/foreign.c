@@ -32,11 +32,41 @@ bool ol_foreign_overlaps(unsigned long address, unsigned long bytes)
 
 bool ol_foreign_take(unsigned long address, unsigned long bytes)
 {
+    bool room = true;
     ol_futex_lock(&ol_runtime.lock);
-    const bool room = span_count < FOREIGN_MAX;
-    if (room) spans[span_count++] = (struct span){address, address + bytes};
+    unsigned i = 0; /* a part that ends where this begins grows: code comes page after page */
+    while (i < span_count && spans[i].end != address) i++;
+    if (i < span_count) spans[i].end += bytes;
+    else if ((room = span_count < FOREIGN_MAX)) spans[span_count++] = (struct span){address, address + bytes};
     ol_futex_unlock(&ol_runtime.lock);
     return room;
+}
+
+void ol_foreign_hold_locked(void)
+{
+    struct ol_space *space = ol_runtime.memory->space;
+    for (unsigned i = 0; i < span_count; i++) /* files have regions without rights, and need no wires */
+        (void)ol_space_wire(space, spans[i].first, (spans[i].end - spans[i].first) / OL_RUN_PAGE_BYTES, OL_WRITE);
+}
+
+bool ol_foreign_next_locked(uint64_t from, uint64_t *first, uint64_t *end)
+{
+    const struct span *next = NULL;
+    for (unsigned i = 0; i < span_count; i++)
+        if (spans[i].end > from && (!next || spans[i].first < next->first)) next = &spans[i];
+    if (!next) return false;
+    *first = next->first > from ? next->first : from;
+    *end = next->end;
+    return true;
+}
+
+bool ol_foreign_next(uint64_t from, uint64_t *first, uint64_t *end)
+{
+    if (!atomic_load(&span_count)) return false;
+    ol_futex_lock(&ol_runtime.lock);
+    const bool found = ol_foreign_next_locked(from, first, end);
+    ol_futex_unlock(&ol_runtime.lock);
+    return found;
 }
 
 static bool window_again(unsigned long first, unsigned long end)

@@ -119,7 +119,8 @@ static long call_mmap(struct ol_call *call)
 {
     const unsigned long address = (unsigned long)call->argument[0], bytes = (unsigned long)call->argument[1];
     const bool fixed = call->argument[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE);
-    if (fixed) return span_in_window(address, bytes) && bytes ? map_fixed(call, address, bytes) : ol_call_raw(call);
+    if (fixed)
+        return span_in_window(address, bytes) && bytes ? map_fixed(call, address, round_up(bytes)) : ol_call_raw(call);
     if (bytes < OL_RUN_THRESHOLD_BYTES || bytes > OL_WINDOW_BYTES || !is_manageable(call)) return ol_call_raw(call);
     return map_anywhere(call, bytes);
 }
@@ -136,27 +137,58 @@ static long call_munmap(struct ol_call *call)
 /* --- mprotect
  * --------------------------------------------------------------------------------------------------------- */
 
-/* Managed memory that becomes executable (a program that translates code) stays resident and becomes the kernel's. */
+typedef long managed_call(const struct ol_call *call, unsigned long address, unsigned long bytes);
+
+/* Does a call on a range of the window part by part: what is foreign the kernel does, the rest `managed`. */
+static long call_in_parts(const struct ol_call *call, unsigned long address, unsigned long bytes, managed_call *managed)
+{
+    const unsigned long end = address + bytes;
+    uint64_t foreign, foreign_end;
+    long result = 0;
+    while (address < end && result == 0) {
+        if (!ol_foreign_next(address, &foreign, &foreign_end) || foreign > end) foreign = foreign_end = end;
+        if (foreign > address) result = managed(call, address, foreign - address);
+        if (foreign_end > end) foreign_end = end;
+        struct ol_call real = *call;
+        real.argument[0] = (long)foreign;
+        real.argument[1] = (long)(foreign_end - foreign);
+        if (result == 0 && foreign_end > foreign) result = ol_call_raw(&real);
+        address = foreign_end;
+    }
+    return result;
+}
+
+/* Managed memory that becomes executable (a program that translates code) stays resident and becomes the kernel's,
+ * who alone knows its rights from then on. */
 static long make_executable(const struct ol_call *call, unsigned long address, unsigned long bytes)
 {
-    if (ol_space_wire(space(), address, pages_of(bytes), OL_READ) != OL_OK) return -ENOMEM;
+    const uint64_t pages = pages_of(bytes);
+    struct ol_call real = *call;
+    real.argument[0] = (long)address;
+    real.argument[1] = (long)bytes;
+    if (ol_region_protect(space(), address, pages, OL_READ | OL_WRITE) != OL_OK ||
+        ol_space_wire(space(), address, pages, OL_WRITE) != OL_OK)
+        return -ENOMEM;
     if (!ol_foreign_take(address, bytes)) {
-        ol_space_unwire(space(), address, pages_of(bytes));
+        ol_space_unwire(space(), address, pages);
         return -ENOMEM;
     }
     ol_runtime.shared->unmanaged_executable_bytes += bytes;
-    return ol_call_raw(call);
+    return ol_call_raw(&real);
 }
 
-static long call_mprotect(struct ol_call *call)
+static long protect_managed(const struct ol_call *call, unsigned long address, unsigned long bytes)
 {
-    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
-    if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
-    if (!is_aligned(address)) return -EINVAL;
-    if (ol_foreign_overlaps(address, bytes)) return ol_call_raw(call);
     if (!is_mapped(address, bytes)) return -ENOMEM;
     if (call->argument[2] & PROT_EXEC) return make_executable(call, address, bytes);
     return errno_of(ol_region_protect(space(), address, pages_of(bytes), rights_of(call->argument[2])));
+}
+
+static long call_mprotect(const struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
+    if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
+    return is_aligned(address) ? call_in_parts(call, address, bytes, protect_managed) : -EINVAL;
 }
 
 /* --- mremap
@@ -270,11 +302,8 @@ static long populate(unsigned long address, unsigned long bytes, unsigned access
     return 0;
 }
 
-static long call_madvise(const struct ol_call *call)
+static long advise_managed(const struct ol_call *call, unsigned long address, unsigned long bytes)
 {
-    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
-    if (!bytes || !span_in_window(address, bytes) || ol_foreign_overlaps(address, bytes)) return ol_call_raw(call);
-    if (!is_aligned(address)) return -EINVAL;
     if (!is_mapped(address, bytes)) return -ENOMEM;
     switch (call->argument[2]) {
     case MADV_DONTNEED:
@@ -286,6 +315,13 @@ static long call_madvise(const struct ol_call *call)
     case MADV_KEEPONFORK: return -EINVAL; /* as a kernel that does not know them for this memory */
     default: return 0;                    /* advice that changes no contents */
     }
+}
+
+static long call_madvise(const struct ol_call *call)
+{
+    const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
+    if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
+    return is_aligned(address) ? call_in_parts(call, address, bytes, advise_managed) : -EINVAL;
 }
 
 static long call_mincore(const struct ol_call *call)

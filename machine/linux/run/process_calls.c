@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "machine/linux/run/foreign.h"
 #include "machine/linux/run/runtime.h"
 #include "machine/linux/say.h"
 
@@ -27,6 +28,10 @@ static long call_fork(const struct ol_call *call)
         leave_shared();
     }
     const enum ol_status status = pid < 0 ? OL_OK : ol_memory_fork_done(ol_runtime.memory, pid == 0, &why);
+    if (pid == 0 && status == OL_OK) {
+        ol_foreign_hold_locked();
+        (void)ol_alternate_stack_hold(&call->context->uc_stack);
+    }
     if (pid < 0) ol_system_fork_done(ol_runtime.memory->system, false);
     ol_futex_unlock(&ol_runtime.lock);
     if (status != OL_OK && pid == 0) {

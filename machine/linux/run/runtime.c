@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The beginning: reads what the command left, opens the memory, and takes over faults and calls. */
 #include "machine/linux/run/runtime.h"
-
+#include "machine/linux/run/foreign.h"
 #include "machine/linux/say.h"
 
 #include <errno.h>
@@ -77,8 +77,9 @@ static void open_memory(struct ol_run_shared *shared)
     if (!ol_memory_contains(ol_runtime.memory, (void *)(uintptr_t)OL_WINDOW_FIRST) ||
         (uintptr_t)ol_linux_address(ol_space_pmap(ol_runtime.memory->space), OL_WINDOW_FIRST) != OL_WINDOW_FIRST)
         give_up("the address space from 0x600000000000 on is not free in this program");
+    ol_runtime.memory->machine->next_hole = ol_foreign_next_locked;
     const uint64_t budget = options.ram_bytes ? options.ram_bytes : options.resident_bytes;
-    const uint64_t limit = budget / 16;
+    const uint64_t limit = budget / 16 / OL_RUN_PAGE_BYTES * OL_RUN_PAGE_BYTES; /* direct I/O wants whole sectors */
     ol_runtime.pin_limit_bytes = limit > PIN_LIMIT_MAX   ? PIN_LIMIT_MAX
                                  : limit < PIN_LIMIT_MIN ? PIN_LIMIT_MIN
                                                          : (uint32_t)limit;

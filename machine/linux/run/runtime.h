@@ -70,6 +70,8 @@ const char *ol_filter_install(void);
 void ol_on_sigsys(int signal, siginfo_t *info, void *context);
 /* Makes the call with the program's own signal mask, so that signals may interrupt it. */
 long ol_call_interruptible(const struct ol_call *call);
+/* Makes the call with the mask that the program believes to have: a program that is executed inherits it. */
+long ol_call_exec(const struct ol_call *call);
 
 /* memory_calls.c: false if the call is none of memory's; then nothing was done. */
 bool ol_memory_call(struct ol_call *call, long *result);
@@ -79,10 +81,14 @@ void ol_heap_init(void);
 /* signal_calls.c */
 bool ol_signal_call(struct ol_call *call, long *result);
 void ol_signals_init(void);
+/* Keeps an alternate signal stack resident, if it is managed memory. False: that is not possible. */
+bool ol_alternate_stack_hold(const stack_t *stack);
 /* The program's own action for SIGBUS or SIGSYS, called as the kernel would. */
 void ol_signal_deliver(int signal, siginfo_t *info, void *context);
 /* Mask without the signals that the program cannot block. */
 unsigned long ol_mask_without_ours(unsigned long mask);
+/* What this thread believes to have blocked where the context was interrupted. */
+unsigned long ol_mask_of_program(const ucontext_t *context);
 
 /* process_calls.c */
 bool ol_process_call(struct ol_call *call, long *result);

@@ -53,6 +53,11 @@ static unsigned long read_mask(const ucontext_t *context)
     return mask;
 }
 
+unsigned long ol_mask_of_program(const ucontext_t *context)
+{
+    return read_mask(context) | blocked_of_ours;
+}
+
 static void write_mask(ucontext_t *context, unsigned long mask)
 {
     memcpy(&context->uc_sigmask, &mask, sizeof(mask));
@@ -101,7 +106,7 @@ static long call_sigprocmask(const struct ol_call *call)
     const unsigned long *set = (const unsigned long *)(uintptr_t)call->argument[1];
     unsigned long *old = (unsigned long *)(uintptr_t)call->argument[2];
     const unsigned long never = 1UL << (SIGKILL - 1) | 1UL << (SIGSTOP - 1);
-    const unsigned long was = read_mask(call->context) | blocked_of_ours;
+    const unsigned long was = ol_mask_of_program(call->context);
     unsigned long now = was;
     if (call->argument[3] != KERNEL_MASK_BYTES) return -EINVAL;
     if (set) {
@@ -148,22 +153,41 @@ static long call_pselect(struct ol_call *call)
 /* --- alternate stack
  * ------------------------------------------------------------------------------------------------------ */
 
+/* The pages of a stack in the window; 0: it is off, or elsewhere. */
+static uint64_t stack_pages(const stack_t *stack, ol_va *first)
+{
+    const unsigned long page_mask = OL_RUN_PAGE_BYTES - 1, address = (unsigned long)(uintptr_t)stack->ss_sp;
+    *first = address & ~page_mask;
+    if (stack->ss_flags & SS_DISABLE || !ol_in_window(address)) return 0;
+    return (address + stack->ss_size - *first + page_mask) / OL_RUN_PAGE_BYTES;
+}
+
+bool ol_alternate_stack_hold(const stack_t *stack)
+{
+    ol_va first;
+    const uint64_t pages = stack_pages(stack, &first);
+    return !pages || ol_space_wire(ol_runtime.memory->space, first, pages, OL_WRITE) == OL_OK;
+}
+
+static void release_stack(const stack_t *stack)
+{
+    ol_va first;
+    const uint64_t pages = stack_pages(stack, &first);
+    if (pages) ol_space_unwire(ol_runtime.memory->space, first, pages);
+}
+
 /* The kernel writes signal frames there at any time: it stays resident. Returning from this handler restores what the
  * context says, so the change is made in the context, once the kernel has checked it. */
 static long call_sigaltstack(const struct ol_call *call)
 {
     const stack_t *set = (const stack_t *)(uintptr_t)call->argument[0];
     stack_t *old = (stack_t *)(uintptr_t)call->argument[1];
-    stack_t copy, was = call->context->uc_stack;
+    const stack_t was = call->context->uc_stack;
     if (set) {
-        copy = *set;
-        const unsigned long first = (unsigned long)(uintptr_t)copy.ss_sp & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1);
-        const unsigned long end = (unsigned long)(uintptr_t)copy.ss_sp + copy.ss_size;
-        if (!(copy.ss_flags & SS_DISABLE) && ol_in_window(first) &&
-            ol_space_wire(ol_runtime.memory->space, first, (end - first + OL_RUN_PAGE_BYTES - 1) / OL_RUN_PAGE_BYTES,
-                          OL_WRITE) != OL_OK)
-            return -ENOMEM;
+        const stack_t copy = *set;
+        if (!ol_alternate_stack_hold(&copy)) return -ENOMEM;
         const long result = ol_raw(SYS_sigaltstack, address_of(&copy), 0, 0, 0, 0, 0);
+        release_stack(result ? &copy : &was);
         if (result) return result;
         call->context->uc_stack = copy;
     }

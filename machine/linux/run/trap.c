@@ -28,6 +28,17 @@ long ol_call_interruptible(const struct ol_call *call)
     return result;
 }
 
+long ol_call_exec(const struct ol_call *call)
+{
+    unsigned long mask;
+    memcpy(&mask, &call->context->uc_sigmask, sizeof(mask));
+    (void)set_mask(ol_mask_without_ours(mask)); /* pending signals, whose handlers may fault, come now */
+    (void)set_mask(ol_mask_of_program(call->context));
+    const long result = ol_call_raw(call);
+    (void)set_mask(mask_in_handler);
+    return result;
+}
+
 static long dispatch(struct ol_call *call)
 {
     long result;

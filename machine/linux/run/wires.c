@@ -41,18 +41,6 @@ void ol_wires_add_object(struct ol_wires *wires, unsigned long address, unsigned
         if (wire_pages(wires, page, 1, OL_WRITE) != OL_OK && wire_pages(wires, page, 1, OL_READ) != OL_OK) return;
 }
 
-long ol_wires_add_string(struct ol_wires *wires, const char *string)
-{
-    unsigned long address = (unsigned long)(uintptr_t)string;
-    if (!ol_in_window(address)) return 0;
-    for (;;) {
-        const unsigned long rest = OL_RUN_PAGE_BYTES - (address & page_mask);
-        const long result = ol_wires_add(wires, address, rest, OL_READ);
-        if (result || memchr((const void *)(uintptr_t)address, 0, rest)) return result;
-        address += rest;
-    }
-}
-
 void ol_wires_release(struct ol_wires *wires)
 {
     for (unsigned i = 0; i < wires->count; i++) ol_space_unwire(space(), wires->range[i].va, wires->range[i].pages);

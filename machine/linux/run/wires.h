@@ -19,8 +19,6 @@ struct ol_wires {
 long ol_wires_add(struct ol_wires *wires, unsigned long address, unsigned long bytes, unsigned access);
 /* As much of it as there is, for writing where that is allowed: a struct whose exact size is not known. */
 void ol_wires_add_object(struct ol_wires *wires, unsigned long address, unsigned long bytes);
-/* A string, up to its end, for reading. */
-long ol_wires_add_string(struct ol_wires *wires, const char *string);
 void ol_wires_release(struct ol_wires *wires);
 
 #endif

@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Page accesses per second in a region larger than its memory: libonelevel beside the kernel, in one run.
+
+Each measurement is a process of its own (bench/region.c); the back ends take turns, and medians are printed. As root,
+the kernel runs in a memory cgroup, on a swap file and on zram; what cannot run here is skipped, with the reason. What is
+set up for that (cgroup, swap, zram) is taken away again, also after an error or a signal.
+"""
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+LOOPS = ["seq read", "seq write", "cyclic", "random read", "random write", "hot"]
+MIB = 1 << 20
+EXIT_WRONG_PAGE, EXIT_SKIPPED = 3, 77
+SWAP_PRIORITY = "32767"  # before any swap that the machine has
+
+
+class Unavailable(Exception):
+    """Why a back end cannot run here."""
+
+
+# --- what the kernel needs ------------------------------------------------------------------------------------------
+
+
+def command(*words):
+    """Runs a tool of the system, returns what it prints."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise Unavailable(f"{words[0]} is not installed") from error
+    if done.returncode:
+        raise Unavailable(f"{words[0]}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+    return done.stdout.strip()
+
+
+def write(path, text):
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from error
+
+
+def mounts(kind):
+    """(where, options) of the file systems of a kind."""
+    with open("/proc/mounts", encoding="utf-8") as file:
+        rows = [line.split() for line in file]
+    return [(row[1], row[3].split(",")) for row in rows if row[2] == kind]
+
+
+def own_cgroup(controller):
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split(":", 2) for line in file]
+    return next((row[2] for row in rows if controller in row[1].split(",")), "/")
+
+
+def cgroup_parent():
+    """Where a memory cgroup can be made, and the name of its limit. Version 1: below our own, so that its limits
+    still hold; version 2 allows none below a cgroup that has processes."""
+    for where, options in mounts("cgroup"):
+        if "memory" in options:
+            own = where + own_cgroup("memory")
+            return (own if os.path.isdir(own) else where), "memory.limit_in_bytes"
+    for where, _ in mounts("cgroup2"):
+        with open(f"{where}/cgroup.subtree_control", encoding="ascii") as file:
+            if "memory" in file.read().split():
+                return where, "memory.max"
+    raise Unavailable("there is no memory cgroup")
+
+
+@contextlib.contextmanager
+def cgroup(limit_bytes):
+    parent, limit = cgroup_parent()
+    path = f"{parent.rstrip('/')}/onelevel-bench-{os.getpid()}"
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        raise Unavailable(f"cgroup {path}: {error.strerror}") from error
+    try:
+        write(f"{path}/{limit}", str(limit_bytes))
+        yield path
+    finally:
+        for _ in range(50):  # the kernel may take a moment to let go of its last process
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+                break
+            time.sleep(0.1)
+        else:
+            print(f"region: {path} could not be removed", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def swap_on(device):
+    command("mkswap", device)
+    command("swapon", "-p", SWAP_PRIORITY, device)
+    try:
+        yield
+    finally:
+        command("swapoff", device)
+
+
+@contextlib.contextmanager
+def loop_device(path):
+    device = command("losetup", "--find", "--show", path)
+    try:
+        yield device
+    finally:
+        command("losetup", "--detach", device)
+
+
+@contextlib.contextmanager
+def swap_file(size_bytes):
+    """Swap on a file; through a loop device where the file system does not allow that."""
+    path = os.path.join(os.environ.get("TMPDIR", "/var/tmp"), f"onelevel-bench-{os.getpid()}.swap")
+    with contextlib.ExitStack() as stack:
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            stack.callback(os.unlink, path)
+            stack.callback(os.close, file)
+            os.posix_fallocate(file, 0, size_bytes)
+        except OSError as error:
+            raise Unavailable(f"{path}: {error.strerror}") from error
+        try:
+            stack.enter_context(swap_on(path))
+        except Unavailable:
+            stack.enter_context(swap_on(stack.enter_context(loop_device(path))))
+        yield
+
+
+@contextlib.contextmanager
+def zram(size_bytes):
+    control = "/sys/class/zram-control"
+    if not os.path.isdir(control):
+        command("modprobe", "zram")
+    try:
+        with open(f"{control}/hot_add", encoding="ascii") as file:
+            number = file.read().strip()
+    except OSError as error:
+        raise Unavailable(f"zram: {error.strerror}") from error
+    try:
+        write(f"/sys/block/zram{number}/comp_algorithm", "lz4")
+        write(f"/sys/block/zram{number}/disksize", str(size_bytes))
+        with swap_on(f"/dev/zram{number}"):
+            yield
+    finally:
+        write(f"/sys/block/zram{number}/reset", "1")
+        write(f"{control}/hot_remove", number)
+
+
+# --- back ends ------------------------------------------------------------------------------------------------------
+
+
+class Backend:
+    """A line of the table. `kind` is what region.c calls it, `swap` what the kernel swaps to. `limit` gives the limit
+    of its cgroup from region and budget: the budget, and what a process takes besides."""
+
+    def __init__(self, name, kind, swap=None, limit=None):
+        self.name, self.kind, self.swap, self.limit = name, kind, swap, limit
+
+    def needs_root(self):
+        return self.swap or self.limit
+
+    @contextlib.contextmanager
+    def surroundings(self, region_bytes, budget_bytes):
+        """Gives the words to put before the command."""
+        with contextlib.ExitStack() as stack:
+            before = []
+            if self.swap:
+                stack.enter_context(self.swap(region_bytes + region_bytes // 4))
+            if self.limit:
+                group = stack.enter_context(cgroup(self.limit(region_bytes, budget_bytes)))
+                before = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group]
+            yield before
+
+
+# Besides the budget: page tables (1/512 of the region), the version table (1/1024), the program.
+def kernel_limit(region_bytes, budget_bytes):
+    return budget_bytes + region_bytes // 256 + 2 * MIB
+
+
+# … and a second set of page tables, those of the arena, and the swap file's pages in the page cache, under way.
+def ram_limit(region_bytes, budget_bytes):
+    return budget_bytes + region_bytes // 64 + 2 * MIB
+
+
+# … and the library's tables, where its budget is for resident pages alone.
+def resident_limit(region_bytes, budget_bytes):
+    return budget_bytes + region_bytes // 32 + 2 * MIB
+
+
+NO_LIMIT = Backend("no limit", "kernel")
+ONELEVEL_RAM = Backend("onelevel, all in the budget", "ram", limit=ram_limit)
+ONELEVEL_FILE = Backend("onelevel, swap file", "file", limit=resident_limit)
+ONELEVEL_LZ4 = Backend("onelevel, compressed beside", "resident")
+KERNEL_FILE = Backend("kernel, swap file", "kernel", swap=swap_file, limit=kernel_limit)
+KERNEL_ZRAM = Backend("kernel, zram lz4", "kernel", swap=zram, limit=kernel_limit)
+LIMITED = [ONELEVEL_RAM, KERNEL_FILE, ONELEVEL_FILE, KERNEL_ZRAM, ONELEVEL_LZ4]
+PAIRS = [(ONELEVEL_RAM, KERNEL_FILE), (ONELEVEL_FILE, KERNEL_FILE), (ONELEVEL_LZ4, KERNEL_ZRAM)]
+
+
+class Failed(Exception):
+    """A measurement that did not come to its end."""
+
+
+def measure(program, backend, region_bytes, budget_bytes, seconds):
+    """One process; what it measured."""
+    with backend.surroundings(region_bytes, budget_bytes) as before:
+        words = [*before, program, backend.kind, str(region_bytes), str(budget_bytes), str(seconds)]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120 + 60 * seconds)
+        except subprocess.TimeoutExpired as error:
+            raise Failed("did not end") from error
+    message = done.stderr.strip()
+    if done.returncode == EXIT_WRONG_PAGE:
+        sys.exit(f"{message}\nregion: {backend.name}: WRONG DATA")
+    if done.returncode == EXIT_SKIPPED:
+        raise Unavailable(message)
+    if done.returncode < 0:
+        raise Failed(f"killed by {signal.Signals(-done.returncode).name} {message}".rstrip())
+    if done.returncode:
+        raise Failed(message or f"exit status {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def probe(program, backends):
+    """Those that run here, and for the others why not. A small region tells."""
+    usable, skipped = [], {}
+    for backend in backends:
+        try:
+            if backend.needs_root() and os.geteuid() != 0:
+                raise Unavailable("only root can limit memory and set up swap")
+            measure(program, backend, 32 * MIB, 16 * MIB, 0.01)
+            usable.append(backend)
+        except (Unavailable, Failed) as error:
+            skipped[backend.name] = str(error)
+            print(f"skipped: {backend.name}: {error}")
+    return usable, skipped
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def run_all(arguments, backends):
+    """The plan, as (budget in percent, back end's name), and by that: measurements, and failures."""
+    region_bytes = arguments.size * MIB
+    plan = [(100, NO_LIMIT)] + [(budget, backend) for budget in arguments.budgets for backend in backends]
+    results, failures = {}, {}
+    for repetition in range(arguments.repetitions):
+        for number, (budget, backend) in enumerate(plan):
+            if sys.stderr.isatty():
+                print(f"\r\033[K{repetition * len(plan) + number + 1}/{arguments.repetitions * len(plan)} "
+                      f"{backend.name} {budget} %", end="", file=sys.stderr, flush=True)
+            key = budget, backend.name
+            try:
+                result = measure(arguments.program, backend, region_bytes, region_bytes * budget // 100,
+                                 arguments.seconds)
+                results.setdefault(key, []).append(result)
+            except (Failed, Unavailable) as error:
+                failures.setdefault(key, []).append(str(error))
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    return [(budget, backend.name) for budget, backend in plan], results, failures
+
+
+def rates(results, loop):
+    return [result["loops"][loop]["accesses"] * 1e9 / result["loops"][loop]["ns"] for result in results]
+
+
+def summarize(plan, results, failures):
+    """A row for each line of the plan."""
+    rows = []
+    for budget, name in plan:
+        measured = results.get((budget, name), [])
+        row = {"backend": name, "budget_percent": budget, "repetitions": len(measured),
+               "failures": failures.get((budget, name), []), "loops": {}}
+        if measured:
+            row["resident_bytes"] = statistics.median(result["resident_bytes"] for result in measured)
+            for loop in LOOPS:
+                each = rates(measured, loop)
+                counts = [result["loops"][loop] for result in measured]
+                row["loops"][loop] = {
+                    "accesses_per_second": statistics.median(each), "all": each,
+                    "faults_per_access": statistics.median(count["faults"] / count["accesses"] for count in counts)}
+        rows.append(row)
+    return rows
+
+
+def compare(rows):
+    """Medians of libonelevel over those of the kernel."""
+    by_key = {(row["budget_percent"], row["backend"]): row["loops"] for row in rows if row["loops"]}
+    ratios = []
+    for budget in sorted({row["budget_percent"] for row in rows} - {100}):
+        for ours, theirs in PAIRS:
+            mine, peer = by_key.get((budget, ours.name)), by_key.get((budget, theirs.name))
+            if mine and peer:
+                ratios.append({
+                    "backend": ours.name, "to": theirs.name, "budget_percent": budget,
+                    "loops": {loop: mine[loop]["accesses_per_second"] / peer[loop]["accesses_per_second"]
+                              for loop in LOOPS}})
+    return ratios
+
+
+# --- output ---------------------------------------------------------------------------------------------------------
+
+
+def short(rate):
+    for unit, factor in (("M", 1e6), ("k", 1e3)):
+        if rate >= factor:
+            return f"{rate / factor:.3g}{unit}"
+    return f"{rate:.3g}"
+
+
+def print_table(title, rows):
+    """Rows of (label, budget, texts by loop), as Markdown."""
+    wide = max([len(title)] + [len(row[0]) for row in rows])
+    print(f"| {title:{wide}} | budget | " + " | ".join(f"{loop:>12}" for loop in LOOPS) + " |")
+    print(f"|{'-' * (wide + 2)}|-------:|" + "|".join("-" * 13 + ":" for _ in LOOPS) + "|")
+    for label, budget, texts in rows:
+        print(f"| {label:{wide}} | {budget:>4} % | " + " | ".join(f"{texts.get(loop, '-'):>12}" for loop in LOOPS) + " |")
+    print()
+
+
+def print_report(report):
+    rows, ratios = report["rows"], report["ratios"]
+    print_table("accesses a second", [
+        (row["backend"], row["budget_percent"],
+         {loop: short(value["accesses_per_second"]) for loop, value in row["loops"].items()}) for row in rows])
+    if ratios:
+        print_table("onelevel over the kernel", [
+            (f"{ratio['backend']} : {ratio['to']}", ratio["budget_percent"],
+             {loop: f"{value:.2f}" for loop, value in ratio["loops"].items()}) for ratio in ratios])
+    for row in rows:
+        for failure in sorted(set(row["failures"])):
+            count = row["failures"].count(failure)
+            print(f"failed: {row['backend']} at {row['budget_percent']} %, {count} times: {failure}")
+    spreads = [(max(loop["all"]) - min(loop["all"])) / loop["accesses_per_second"]
+               for row in rows for loop in row["loops"].values()]
+    print(f"spread of repetitions, (largest - smallest) / median: median {statistics.median(spreads):.0%}, "
+          f"largest {max(spreads):.0%}")
+
+
+def setting(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return "unknown"
+
+
+def machine():
+    cpus, memory = os.cpu_count(), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (f"Linux {platform.release()}, {cpus} processors, {memory / (1 << 30):.0f} GiB, "
+            f"page-cluster {setting('/proc/sys/vm/page-cluster')}, swappiness {setting('/proc/sys/vm/swappiness')}, "
+            f"load {os.getloadavg()[0]:.1f}")
+
+
+def available_bytes():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
+
+
+def parse_arguments():
+    here = os.path.dirname(os.path.abspath(__file__))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="128 MiB and short loops: about a minute")
+    parser.add_argument("--size", type=int, metavar="MIB", help="size of the region (default 1024; at least 16)")
+    parser.add_argument("--seconds", type=float, help="how long a loop is measured (default 1)")
+    parser.add_argument("--repetitions", type=int, default=3, metavar="N")
+    parser.add_argument("--budgets", type=lambda text: [int(part) for part in text.split(",")], metavar="PERCENT,...",
+                        default=[25, 50, 75], help="memory, of the region's size (default 25,50,75)")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument("--program", default=os.path.join(here, "..", "build", "bench", "region"),
+                        help="what bench/region.c was built to (default build/bench/region)")
+    arguments = parser.parse_args()
+    arguments.size = arguments.size or (128 if arguments.quick else 1024)
+    arguments.seconds = arguments.seconds or (0.1 if arguments.quick else 1)
+    if arguments.size < 16 or arguments.repetitions < 1 or not all(0 < budget < 100 for budget in arguments.budgets):
+        parser.error("the size is 16 MiB or more, repetitions 1 or more, budgets between 0 and 100 %")
+    if not os.access(arguments.program, os.X_OK):
+        parser.error(f"{arguments.program} is not there: run make first, or name it with --program")
+    if arguments.size * MIB * 2 > available_bytes():
+        parser.error("less memory is available than twice the region: give a smaller --size")
+    return arguments
+
+
+def stop(number, _frame):
+    sys.exit(128 + number)
+
+
+def main():
+    arguments = parse_arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    started = time.time()
+    backends, skipped = probe(arguments.program, LIMITED)
+    plan, results, failures = run_all(arguments, backends)
+    rows = summarize(plan, results, failures)
+    some = next(iter(results.values()))[0]
+    report = {"date": time.strftime("%Y-%m-%d", time.localtime(started)), "machine": machine(),
+              "region_mib": arguments.size, "seconds": arguments.seconds, "repetitions": arguments.repetitions,
+              "compression_ratio": some["compression_ratio"], "skipped": skipped, "rows": rows, "ratios": compare(rows)}
+    print(f"{report['date']}, {report['machine']}\nregion {arguments.size} MiB, {arguments.repetitions} repetitions of "
+          f"{arguments.seconds:g} s a loop, LZ4 {some['compression_ratio']:.2f}:1\n")
+    print_report(report)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+    print(f"{time.time() - started:.0f} s")
+    return 1 if any(row["failures"] for row in rows if row["backend"].startswith("onelevel")) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs every group of conformance tests for every testbed, policy and mode. 77: nothing could be run here. */
+#include "tests/conformance/conformance.h"
+
+#include <stdio.h>
+
+enum { SKIPPED = 77 };
+
+static const struct group *const groups[] = {&regions_group,  &pages_group,   &wiring_group, &spaces_group,
+                                             &pressure_group, &threads_group, &soak_group};
+
+static int run_variant(void)
+{
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        char name[128];
+        (void)snprintf(name, sizeof(name), "%s on %s, %s, %s", groups[i]->name, variant.bed->name,
+                       variant.policy->name, variant.exact ? "exact" : "watermarks");
+        failed += _cmocka_run_group_tests(name, groups[i]->tests, groups[i]->count, NULL, NULL);
+    }
+    return failed;
+}
+
+int main(void)
+{
+    int failed = 0, run = 0;
+    for (const struct ol_testbed *const *bed = ol_testbeds; *bed; bed++) {
+        const char *missing = (*bed)->missing();
+        if (missing) {
+            print_message("skipped on %s: %s\n", (*bed)->name, missing);
+            continue;
+        }
+        for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++) {
+            for (int exact = 0; exact < 2; exact++, run++) {
+                variant = (struct variant){.bed = *bed, .policy = *policy, .exact = exact != 0};
+                failed += run_variant();
+            }
+        }
+    }
+    if (!run) return SKIPPED;
+    return failed ? 1 : 0;
+}

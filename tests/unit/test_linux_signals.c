@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program sees of libonelevel besides its data: signals, threads, forks. Every test runs in a process of its own,
+ * because signal handlers are a process's; that process says by its exit status whether all was right.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "machine/linux/memory.h"
+#include "tests/support/random.h"
+
+enum { PAGE_BYTES = 4096, MIB = 1 << 20, SKIPPED = 77 };
+
+/* Ends this process, which the test that started it notices. */
+#define MUST(condition)                                                     \
+    do {                                                                    \
+        if (condition) break;                                               \
+        print_error("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+        _exit(1);                                                           \
+    } while (0)
+
+/* The wait status of a child process that runs body. */
+static int status_of(void (*body)(void))
+{
+    int status = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        for (int number = 1; number < 32; number++) (void)signal(number, SIG_DFL); /* not cmocka's */
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)alarm(50);
+        body();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void expect_success(void (*body)(void))
+{
+    const int status = status_of(body);
+    if (WIFSIGNALED(status)) fail_msg("ended by signal %d", WTERMSIG(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void expect_signal(void (*body)(void), int signal)
+{
+    const int status = status_of(body);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), signal);
+}
+
+static struct ol_memory *open_memory(void)
+{
+    struct ol_memory *memory = NULL;
+    const char *error = "";
+    if (ol_memory_open(&(struct ol_memory_options){.ram_bytes = 2 * MIB}, &memory, &error) != OL_OK)
+        print_error("%s\n", error);
+    MUST(memory);
+    return memory;
+}
+
+/* --- violations ------------------------------------------------------------------------------------------------------ */
+
+static struct caught {
+    volatile sig_atomic_t count;
+    volatile int code;
+    void *volatile address;
+    sigjmp_buf back;
+} caught;
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    caught.count = caught.count + 1;
+    caught.code = info->si_code;
+    caught.address = info->si_addr;
+    siglongjmp(caught.back, 1);
+}
+
+static void catch_signal(int number)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_SIGINFO;
+    MUST(sigaction(number, &action, NULL) == 0);
+}
+
+/* Touches a byte, which must raise the signal that is caught, with this code. */
+static void violates(volatile unsigned char *byte, bool write, int code)
+{
+    const int before = caught.count;
+    if (sigsetjmp(caught.back, 1) == 0) {
+        if (write) *byte = 1;
+        else (void)*byte;
+        MUST(false);
+    }
+    MUST(caught.count == before + 1);
+    MUST(caught.code == code);
+    MUST((uintptr_t)caught.address / PAGE_BYTES == (uintptr_t)byte / PAGE_BYTES);
+}
+
+static void violations_with_handler(void)
+{
+    struct ol_memory *memory = open_memory();
+    unsigned char *range = ol_memory_map(memory, 4 * MIB);
+    for (size_t i = 0; i < 4 * MIB; i += PAGE_BYTES) range[i] = 7;
+    catch_signal(SIGSEGV);
+    MUST(ol_memory_protect(memory, range, PAGE_BYTES, OL_READ) == OL_OK);                    /* evicted */
+    MUST(ol_memory_protect(memory, range + 4 * MIB - PAGE_BYTES, PAGE_BYTES, OL_READ) == OL_OK); /* resident */
+    MUST(ol_memory_protect(memory, range + MIB, PAGE_BYTES, OL_NONE) == OL_OK);
+    MUST(ol_memory_unmap(memory, range + 2 * MIB, PAGE_BYTES) == OL_OK);
+    for (int i = 0; i < 2; i++) { /* and again: all is as before */
+        violates(range + 5, true, SEGV_ACCERR);
+        MUST(range[0] == 7);
+        violates(range + 4 * MIB - 1, true, SEGV_ACCERR);
+        violates(range + MIB, false, SEGV_ACCERR);
+        violates(range + 2 * MIB, false, SEGV_MAPERR);
+        violates(range + 2 * MIB, true, SEGV_MAPERR);
+    }
+    MUST(ol_memory_protect(memory, range, 2 * MIB, OL_READ | OL_WRITE) == OL_OK);
+    for (size_t i = 0; i < 2 * MIB; i += PAGE_BYTES) MUST(range[i] == 7);
+    range[0] = 8;
+    ol_memory_close(memory);
+}
+
+static void test_violations_with_a_handler(void **state)
+{
+    (void)state;
+    expect_success(violations_with_handler);
+}
+
+static void unmapped_without_handler(void)
+{
+    struct ol_memory *memory = open_memory();
+    volatile unsigned char *range = ol_memory_map(memory, PAGE_BYTES);
+    MUST(ol_memory_unmap(memory, (void *)(uintptr_t)range, PAGE_BYTES) == OL_OK);
+    *range = 1;
+}
+
+static void read_only_while_ignored(void)
+{
+    struct ol_memory *memory = open_memory();
+    volatile unsigned char *range = ol_memory_map(memory, PAGE_BYTES);
+    (void)signal(SIGSEGV, SIG_IGN); /* a fault cannot be ignored */
+    MUST(ol_memory_protect(memory, (void *)(uintptr_t)range, PAGE_BYTES, OL_READ) == OL_OK);
+    *range = 1;
+}
+
+static void read_only_while_blocked(void)
+{
+    struct ol_memory *memory = open_memory();
+    volatile unsigned char *range = ol_memory_map(memory, PAGE_BYTES);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    catch_signal(SIGSEGV);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* then the handler does not run either */
+    MUST(ol_memory_protect(memory, (void *)(uintptr_t)range, PAGE_BYTES, OL_READ) == OL_OK);
+    *range = 1;
+}
+
+static void test_violations_without_a_handler(void **state)
+{
+    (void)state;
+    expect_signal(unmapped_without_handler, SIGSEGV);
+    expect_signal(read_only_while_ignored, SIGSEGV);
+    expect_signal(read_only_while_blocked, SIGSEGV);
+}
+
+/* --- SIGBUS that is the program's own ------------------------------------------------------------------------------------ */
+
+/* A page beyond the end of its file. */
+static volatile unsigned char *beyond_the_end(void)
+{
+    FILE *file = tmpfile();
+    MUST(file);
+    volatile unsigned char *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fileno(file), 0);
+    MUST(page != MAP_FAILED);
+    return page;
+}
+
+static void own_sigbus_with_handler(void)
+{
+    catch_signal(SIGBUS); /* before the library's: it hands on what is not its own */
+    struct ol_memory *memory = open_memory();
+    unsigned char *range = ol_memory_map(memory, 4 * MIB);
+    for (size_t i = 0; i < 4 * MIB; i += PAGE_BYTES) range[i] = 3;
+    MUST(caught.count == 0);
+    violates(beyond_the_end(), false, BUS_ADRERR);
+    for (size_t i = 0; i < 4 * MIB; i += PAGE_BYTES) MUST(range[i] == 3);
+    if (sigsetjmp(caught.back, 1) == 0) (void)raise(SIGBUS);
+    MUST(caught.count == 2);
+}
+
+static void own_sigbus_without_handler(void)
+{
+    (void)open_memory();
+    (void)*beyond_the_end();
+}
+
+static void sent_sigbus_without_handler(void)
+{
+    (void)open_memory();
+    (void)raise(SIGBUS);
+}
+
+static void sent_sigbus_ignored(void)
+{
+    (void)signal(SIGBUS, SIG_IGN);
+    (void)open_memory();
+    (void)raise(SIGBUS);
+}
+
+static void test_other_sigbus_is_passed_on(void **state)
+{
+    (void)state;
+    expect_success(own_sigbus_with_handler);
+    expect_signal(own_sigbus_without_handler, SIGBUS);
+    expect_signal(sent_sigbus_without_handler, SIGBUS);
+    expect_success(sent_sigbus_ignored);
+}
+
+static void errno_is_kept(void)
+{
+    struct ol_memory *memory = open_memory();
+    volatile unsigned char *range = ol_memory_map(memory, 4 * MIB);
+    for (size_t i = 0; i < 4 * MIB; i += PAGE_BYTES) {
+        errno = 77;
+        range[i] = 3;
+        MUST(errno == 77);
+    }
+}
+
+static void test_errno_is_kept(void **state)
+{
+    (void)state;
+    expect_success(errno_is_kept);
+}
+
+/* --- a signal handler that touches managed memory while the program is in the library --------------------------------- */
+
+static volatile unsigned char *touched;
+static atomic_uint alarms;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    for (size_t i = 0; i < 64; i++) touched[i * 37 % 1024 * PAGE_BYTES + 1]++;
+    atomic_fetch_add(&alarms, 1);
+}
+
+static void faults_in_a_handler(void)
+{
+    struct ol_memory *memory = open_memory();
+    struct ol_memory_statistics statistics;
+    const struct timespec every = {.tv_nsec = 300000};
+    const struct itimerspec interval = {every, every};
+    timer_t timer;
+    touched = ol_memory_map(memory, 4 * MIB);
+    (void)signal(SIGALRM, on_alarm);
+    MUST(timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0 && timer_settime(timer, 0, &interval, NULL) == 0);
+    for (unsigned round = 0; atomic_load(&alarms) < 300; round++) {
+        touched[round % 1024 * PAGE_BYTES]++;
+        void *range = ol_memory_map(memory, 10 * PAGE_BYTES);
+        MUST(ol_memory_pin(memory, range, PAGE_BYTES, true) == OL_OK);
+        ol_memory_unpin(memory, range, PAGE_BYTES);
+        ol_memory_get_statistics(memory, &statistics);
+        MUST(ol_memory_unmap(memory, range, 10 * PAGE_BYTES) == OL_OK);
+    }
+    (void)timer_delete(timer);
+    MUST(!ol_check(ol_memory_system(memory)));
+}
+
+static void test_faults_in_a_handler(void **state)
+{
+    (void)state;
+    expect_success(faults_in_a_handler);
+}
+
+/* --- threads ---------------------------------------------------------------------------------------------------------- */
+
+enum { THREADS = 4, THREAD_PAGES = 512, STEPS = 6000 };
+
+struct worker {
+    pthread_t thread;
+    struct ol_memory *memory;
+    uint64_t *range; /* its own */
+    uint64_t number;
+    unsigned wrong;
+};
+
+/* Stamps the pages of its own range in a random order, and reads what it stamped. */
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    static _Thread_local uint64_t stamps[THREAD_PAGES];
+    uint64_t seed = worker->number + 1;
+    for (unsigned step = 0; step < STEPS; step++) {
+        const uint64_t page = ol_random_below(&seed, THREAD_PAGES);
+        uint64_t *words = worker->range + page * (PAGE_BYTES / 8);
+        worker->wrong += words[0] != stamps[page] || words[PAGE_BYTES / 8 - 1] != (stamps[page] ? ~stamps[page] : 0);
+        if (step % 64 == 63) {
+            worker->wrong += ol_memory_discard(worker->memory, words, PAGE_BYTES) != OL_OK;
+            stamps[page] = 0;
+        } else {
+            stamps[page] = words[0] = ol_random(&seed) | 1;
+            words[PAGE_BYTES / 8 - 1] = ~stamps[page];
+        }
+        if (step % 128 == 0) {
+            worker->wrong += ol_memory_pin(worker->memory, words, PAGE_BYTES, false) != OL_OK;
+            ol_memory_unpin(worker->memory, words, PAGE_BYTES);
+        }
+    }
+    return NULL;
+}
+
+static void threads_with(const char *swap, bool no_move)
+{
+    struct ol_memory *memory = NULL;
+    struct worker workers[THREADS];
+    MUST(ol_memory_open(&(struct ol_memory_options){.ram_bytes = 3 * MIB, .swap = swap, .no_move = no_move}, &memory,
+                        NULL) == OL_OK);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){
+            .memory = memory, .number = i, .range = ol_memory_map(memory, THREAD_PAGES * PAGE_BYTES)};
+        MUST(workers[i].range);
+        MUST(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) MUST(pthread_join(workers[i].thread, NULL) == 0);
+    for (unsigned i = 0; i < THREADS; i++) MUST(workers[i].wrong == 0);
+    MUST(!ol_check(ol_memory_system(memory)));
+    ol_memory_close(memory);
+}
+
+static void threads_of_all_kinds(void)
+{
+    threads_with("compressed,file", false);
+    threads_with("compressed,file", true);
+    threads_with("file", false);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    expect_success(threads_of_all_kinds);
+}
+
+/* --- forks ------------------------------------------------------------------------------------------------------------ */
+
+static void ranges_are_not_the_childs(void)
+{
+    struct ol_memory *memory = open_memory();
+    volatile unsigned char *range = ol_memory_map(memory, PAGE_BYTES);
+    *range = 5;
+    int status = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)*range; /* an error rather than wrong data */
+        _exit(0);
+    }
+    MUST(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    MUST(*range == 5);
+}
+
+static void test_a_forked_child_has_no_ranges(void **state)
+{
+    (void)state;
+    expect_success(ranges_are_not_the_childs);
+}
+
+int main(void)
+{
+    struct ol_uffd probe;
+    const char *error = "";
+    if (ol_uffd_open(true, &probe, &error) != OL_OK) {
+        print_message("skipped: %s\n", error);
+        return SKIPPED;
+    }
+    ol_uffd_close(&probe);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_violations_with_a_handler),
+        cmocka_unit_test(test_violations_without_a_handler),
+        cmocka_unit_test(test_other_sigbus_is_passed_on),
+        cmocka_unit_test(test_errno_is_kept),
+        cmocka_unit_test(test_faults_in_a_handler),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_a_forked_child_has_no_ranges),
+    };
+    return cmocka_run_group_tests_name("linux signals", tests, NULL, NULL);
+}
