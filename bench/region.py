@@ -3,8 +3,8 @@
 """Page accesses per second in a region larger than its memory: libonelevel beside the kernel, in one run.
 
 Each measurement is a process of its own (bench/region.c); the back ends take turns, and medians are printed. As root,
-the kernel runs in a memory cgroup, on a swap file and on zram; what cannot run here is skipped, with the reason. What is
-set up for that (cgroup, swap, zram) is taken away again, also after an error or a signal.
+the kernel runs in a memory cgroup, on a swap file and on zram; what cannot run here is skipped, with the reason.
+What is set up for that (cgroup, swap, zram) is taken away again, also after an error or a signal.
 """
 import argparse
 import contextlib
@@ -74,6 +74,13 @@ def cgroup_parent():
             if "memory" in file.read().split():
                 return where, "memory.max"
     raise Unavailable("there is no memory cgroup")
+
+
+def can_limit():
+    try:
+        return os.access(cgroup_parent()[0], os.W_OK)
+    except Unavailable:
+        return False
 
 
 @contextlib.contextmanager
@@ -165,9 +172,6 @@ class Backend:
     def __init__(self, name, kind, swap=None, limit=None):
         self.name, self.kind, self.swap, self.limit = name, kind, swap, limit
 
-    def needs_root(self):
-        return self.swap or self.limit
-
     @contextlib.contextmanager
     def surroundings(self, region_bytes, budget_bytes):
         """Gives the words to put before the command."""
@@ -175,7 +179,7 @@ class Backend:
             before = []
             if self.swap:
                 stack.enter_context(self.swap(region_bytes + region_bytes // 4))
-            if self.limit:
+            if self.limit and (self.swap or can_limit()):
                 group = stack.enter_context(cgroup(self.limit(region_bytes, budget_bytes)))
                 before = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group]
             yield before
@@ -188,12 +192,12 @@ def kernel_limit(region_bytes, budget_bytes):
 
 # … and a second set of page tables, those of the arena, and the swap file's pages in the page cache, under way.
 def ram_limit(region_bytes, budget_bytes):
-    return budget_bytes + region_bytes // 64 + 2 * MIB
+    return budget_bytes + region_bytes // 64 + 8 * MIB
 
 
 # … and the library's tables, where its budget is for resident pages alone.
 def resident_limit(region_bytes, budget_bytes):
-    return budget_bytes + region_bytes // 32 + 2 * MIB
+    return budget_bytes + region_bytes // 32 + 8 * MIB
 
 
 NO_LIMIT = Backend("no limit", "kernel")
@@ -235,13 +239,16 @@ def probe(program, backends):
     usable, skipped = [], {}
     for backend in backends:
         try:
-            if backend.needs_root() and os.geteuid() != 0:
+            if backend.swap and os.geteuid() != 0:
                 raise Unavailable("only root can limit memory and set up swap")
-            measure(program, backend, 32 * MIB, 16 * MIB, 0.01)
+            with contextlib.suppress(Failed):  # that is a result, and the run will show it
+                measure(program, backend, 32 * MIB, 16 * MIB, 0.01)
             usable.append(backend)
-        except (Unavailable, Failed) as error:
+        except Unavailable as error:
             skipped[backend.name] = str(error)
             print(f"skipped: {backend.name}: {error}")
+    if not can_limit():
+        print("note: no memory cgroup can be made, so the page cache may hold all of libonelevel's swap file")
     return usable, skipped
 
 
@@ -324,7 +331,8 @@ def print_table(title, rows):
     print(f"| {title:{wide}} | budget | " + " | ".join(f"{loop:>12}" for loop in LOOPS) + " |")
     print(f"|{'-' * (wide + 2)}|-------:|" + "|".join("-" * 13 + ":" for _ in LOOPS) + "|")
     for label, budget, texts in rows:
-        print(f"| {label:{wide}} | {budget:>4} % | " + " | ".join(f"{texts.get(loop, '-'):>12}" for loop in LOOPS) + " |")
+        cells = " | ".join(f"{texts.get(loop, '-'):>12}" for loop in LOOPS)
+        print(f"| {label:{wide}} | {budget:>4} % | {cells} |")
     print()
 
 
@@ -403,6 +411,8 @@ def main():
     started = time.time()
     backends, skipped = probe(arguments.program, LIMITED)
     plan, results, failures = run_all(arguments, backends)
+    if not results:
+        sys.exit(f"region: nothing could be measured: {failures}")
     rows = summarize(plan, results, failures)
     some = next(iter(results.values()))[0]
     report = {"date": time.strftime("%Y-%m-%d", time.localtime(started)), "machine": machine(),

@@ -178,8 +178,7 @@ static enum ol_status unmap_range(struct ol_space *space, uint64_t first, uint64
 void ol_region_destroy_all(struct ol_space *space)
 {
     struct ol_system *system = space->system;
-    system->pmap->remove(system->machine, space->pmap, address_of(space, space->first),
-                         space->last - space->first + 1);
+    system->pmap->remove(system->machine, space->pmap, address_of(space, space->first), space->last - space->first + 1);
     while (space->root != OL_NIL) region_destroy(space, space->root);
     system->pmap->sync(system->machine);
 }

@@ -17,7 +17,8 @@ enum {
     FAULTS_BETWEEN_TENDS = 64, /* tables grow slowly: some kilobytes in so many faults */
 };
 
-static const char default_policy[] = "second-chance";
+/* Second chance wants a referenced bit, and emulating it costs a fault for each page that is looked at. */
+static const char default_policy[] = "fifo";
 
 uint64_t ol_memory_minimum_bytes(void)
 {

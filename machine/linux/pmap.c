@@ -76,11 +76,12 @@ static bool read_window(struct ol_linux *machine, ol_frame_no frame, char *addre
 }
 
 /* The copying way: no thread can write once the page is protected; it then waits in its fault for the core's lock.
- * A page dropped behind our back is zeros, as for anyone. */
+ * No page here, and none in the slot, which was empty: it was dropped behind our back, and is zeros as for anyone. */
 static void copy_out(struct ol_linux *machine, ol_frame_no frame, char *address)
 {
     (void)ol_uffd_protect(&machine->uffd, address, OL_LINUX_PAGE_BYTES, true);
-    if (!read_window(machine, frame, address)) memset(arena_of(machine, frame), 0, OL_LINUX_PAGE_BYTES);
+    if (!read_window(machine, frame, address) && !ol_uffd_is_present(arena_of(machine, frame)))
+        memset(arena_of(machine, frame), 0, OL_LINUX_PAGE_BYTES);
     (void)madvise(address, OL_LINUX_PAGE_BYTES, MADV_DONTNEED);
 }
 

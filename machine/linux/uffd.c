@@ -94,11 +94,16 @@ bool ol_uffd_register_wp(const struct ol_uffd *uffd, void *address, size_t bytes
     return register_mode(uffd, address, bytes, UFFDIO_REGISTER_MODE_WP);
 }
 
+bool ol_uffd_is_present(void *address)
+{
+    unsigned char present = 0;
+    return mincore(address, PAGE_BYTES, &present) == 0 && present & 1;
+}
+
 /* Is this page at `to` and no longer at `from`? */
 static bool is_moved(void *to, void *from)
 {
-    unsigned char there = 0, here = 0;
-    return mincore(to, PAGE_BYTES, &there) == 0 && mincore(from, PAGE_BYTES, &here) == 0 && there & 1 && !(here & 1);
+    return ol_uffd_is_present(to) && !ol_uffd_is_present(from);
 }
 
 /* While it compacts memory, Linux 6.18 moves a page now and then and reports EEXIST: it seems to try again what it has

@@ -39,4 +39,7 @@ int ol_uffd_zero(const struct ol_uffd *uffd, void *to, size_t bytes);
 /* Writes to present pages raise SIGBUS, or no longer do. */
 int ol_uffd_protect(const struct ol_uffd *uffd, void *address, size_t bytes, bool protect);
 
+/* Is there memory at this page now? Does not touch it. */
+bool ol_uffd_is_present(void *address);
+
 #endif

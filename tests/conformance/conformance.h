@@ -61,10 +61,10 @@ void expect(struct world *world, enum ol_status status, enum ol_status expected,
             int line);
 #define EXPECT(world, expected, call) expect(world, call, expected, #call, __FILE__, __LINE__)
 #define OK(world, call)               EXPECT(world, OL_OK, call)
-#define CHECKED(world, statement)                                         \
-    do {                                                                  \
-        statement;                                                        \
-        expect(world, OL_OK, OL_OK, #statement, __FILE__, __LINE__);      \
+#define CHECKED(world, statement)                                    \
+    do {                                                             \
+        statement;                                                   \
+        expect(world, OL_OK, OL_OK, #statement, __FILE__, __LINE__); \
     } while (0)
 
 /* The program's accesses. A stamp (1 … 255) stands in a page's first and, inverted, in its last byte. */
@@ -74,8 +74,8 @@ enum ol_status page_get(struct world *world, struct ol_space *space, ol_va va, u
 enum ol_status page_access(struct world *world, struct ol_space *space, ol_va va, unsigned access);
 
 void expect_stamp(struct world *world, struct ol_space *space, ol_va va, unsigned stamp, const char *file, int line);
-#define PUT(world, space, va, stamp) OK(world, page_put(world, space, va, stamp))
-#define IS(world, space, va, stamp)  expect_stamp(world, space, va, stamp, __FILE__, __LINE__)
+#define PUT(world, space, va, stamp)              OK(world, page_put(world, space, va, stamp))
+#define IS(world, space, va, stamp)               expect_stamp(world, space, va, stamp, __FILE__, __LINE__)
 #define REFUSED(world, space, va, kind, expected) EXPECT(world, expected, page_access(world, space, va, kind))
 
 /* A stamp that differs between neighbours. */

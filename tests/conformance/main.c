@@ -14,8 +14,8 @@ static int run_variant(void)
     int failed = 0;
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
         char name[128];
-        (void)snprintf(name, sizeof(name), "%s on %s, %s, %s", groups[i]->name, variant.bed->name,
-                       variant.policy->name, variant.exact ? "exact" : "watermarks");
+        (void)snprintf(name, sizeof(name), "%s on %s, %s, %s", groups[i]->name, variant.bed->name, variant.policy->name,
+                       variant.exact ? "exact" : "watermarks");
         failed += _cmocka_run_group_tests(name, groups[i]->tests, groups[i]->count, NULL, NULL);
     }
     return failed;

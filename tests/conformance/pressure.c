@@ -165,8 +165,8 @@ static void test_reclaim_ahead(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_no_pager),        cmocka_unit_test(test_pager_full),
+    cmocka_unit_test(test_no_pager),          cmocka_unit_test(test_pager_full),
     cmocka_unit_test(test_beyond_the_budget), cmocka_unit_test(test_budget_change),
-    cmocka_unit_test(test_lend_and_return), cmocka_unit_test(test_reclaim_ahead),
+    cmocka_unit_test(test_lend_and_return),   cmocka_unit_test(test_reclaim_ahead),
 };
 const struct group pressure_group = {"pressure", tests, sizeof(tests) / sizeof(tests[0])};

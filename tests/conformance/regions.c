@@ -21,10 +21,10 @@ static void regions_are(const uint64_t (*regions)[3], size_t count)
     assert_false(ol_region_next(world.space, va, &info));
     assert_int_equal(ol_space_mapped_pages(world.space), pages);
 }
-#define REGIONS_ARE(...)                                                      \
-    do {                                                                      \
-        const uint64_t regions[][3] = {__VA_ARGS__};                          \
-        regions_are(regions, sizeof(regions) / sizeof(regions[0]));           \
+#define REGIONS_ARE(...)                                            \
+    do {                                                            \
+        const uint64_t regions[][3] = {__VA_ARGS__};                \
+        regions_are(regions, sizeof(regions) / sizeof(regions[0])); \
     } while (0)
 
 static void test_map_and_touch(void **state)
@@ -134,8 +134,7 @@ static void test_unmap(void **state)
     OK(&world, ol_region_unmap(world.space, at(&world, 50), 10));
     REGIONS_ARE({0, 50, RW}, {60, 140, RW});
     assert_int_equal(world_statistics(&world).pages, 190);
-    for (uint64_t page = 50; page < 60; page++)
-        REFUSED(&world, world.space, at(&world, page), OL_READ, OL_E_NO_REGION);
+    for (uint64_t page = 50; page < 60; page++) REFUSED(&world, world.space, at(&world, page), OL_READ, OL_E_NO_REGION);
     OK(&world, ol_region_unmap(world.space, at(&world, 50), 10)); /* nothing is there any more */
     OK(&world, ol_region_unmap(world.space, at(&world, 40), 40)); /* across the hole */
     REGIONS_ARE({0, 40, RW}, {80, 120, RW});
@@ -192,10 +191,8 @@ static void test_protect_down_and_up(void **state)
     REFUSED(&world, world.space, at(&world, 99), OL_READ, OL_E_RIGHTS);
     OK(&world, ol_region_protect(world.space, at(&world, 0), 100, RW));
     all_are(&world, 0, 100);
-    for (uint64_t page = 0; page < 100; page++)
-        PUT(&world, world.space, at(&world, page), stamp_of(page + 7));
-    for (uint64_t page = 0; page < 100; page++)
-        IS(&world, world.space, at(&world, page), stamp_of(page + 7));
+    for (uint64_t page = 0; page < 100; page++) PUT(&world, world.space, at(&world, page), stamp_of(page + 7));
+    for (uint64_t page = 0; page < 100; page++) IS(&world, world.space, at(&world, page), stamp_of(page + 7));
     EXPECT(&world, OL_E_NO_REGION, ol_region_protect(world.space, at(&world, 90), 20, OL_READ));
     PUT(&world, world.space, at(&world, 95), 1); /* nothing changed */
     world_destroy(&world);
@@ -275,8 +272,7 @@ static void test_move_and_grow(void **state)
         IS(&world, world.space, at(&world, 1000 + page), page < 100 ? stamp_of(100 + page) : 0);
     /* Downward, a part, while the rest stays. */
     OK(&world, ol_region_move(world.space, at(&world, 1010), 10, at(&world, 5), 10));
-    for (uint64_t page = 0; page < 10; page++)
-        IS(&world, world.space, at(&world, 5 + page), stamp_of(110 + page));
+    for (uint64_t page = 0; page < 10; page++) IS(&world, world.space, at(&world, 5 + page), stamp_of(110 + page));
     REFUSED(&world, world.space, at(&world, 1010), OL_READ, OL_E_NO_REGION);
     IS(&world, world.space, at(&world, 1009), stamp_of(109));
     IS(&world, world.space, at(&world, 1020), stamp_of(120));

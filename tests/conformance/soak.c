@@ -16,9 +16,9 @@ struct model {
     unsigned stamp[PAGES];
 };
 
-static struct world world;           /* of the running test */
-static struct model models[SPACES];  /* what must be */
-static uint64_t seed;                /* state of the random sequence */
+static struct world world;          /* of the running test */
+static struct model models[SPACES]; /* what must be */
+static uint64_t seed;               /* state of the random sequence */
 static struct wire {
     uint64_t page;
     bool held;
@@ -138,8 +138,7 @@ static void step_move(struct model *model)
     if (to_pages < pages) return;
     const uint64_t fresh = to == page ? page + pages : to;
     const enum ol_status expected = any_mapped(model, fresh, to + to_pages - fresh) ? OL_E_OVERLAP : OL_OK;
-    EXPECT(&world, expected,
-           ol_region_move(model->space, at(&world, page), pages, at(&world, to), to_pages));
+    EXPECT(&world, expected, ol_region_move(model->space, at(&world, page), pages, at(&world, to), to_pages));
     if (expected != OL_OK) return;
     for (uint64_t i = page; i < page + pages; i++) model->mapped[i] = false;
     model_map(model, to, to_pages, before.rights[page]);

@@ -35,8 +35,7 @@ static void test_fork_shares_until_written(void **state)
     put_all(&world, 0, 30);
     OK(&world, ol_space_fork(world.space, &child));
     assert_int_equal(ol_space_mapped_pages(child), 40);
-    for (uint64_t page = 0; page < 40; page++)
-        IS(&world, child, at(&world, page), page < 30 ? stamp_of(page) : 0);
+    for (uint64_t page = 0; page < 40; page++) IS(&world, child, at(&world, page), page < 30 ? stamp_of(page) : 0);
     struct ol_statistics now = world_statistics(&world);
     assert_int_equal(now.faults_copied, 0);
     assert_int_equal(now.pages, 40); /* the ten that are zeros are the child's own */
@@ -137,8 +136,7 @@ static void test_fork_of_split_regions(void **state)
     for (uint64_t page = 0; page < 90; page++) PUT(&world, child, at(&world, page), 9);
     all_are(&world, 0, 90);
     OK(&world, ol_region_move(world.space, at(&world, 60), 30, at(&world, 500), 40));
-    for (uint64_t page = 0; page < 30; page++)
-        IS(&world, world.space, at(&world, 500 + page), stamp_of(60 + page));
+    for (uint64_t page = 0; page < 30; page++) IS(&world, world.space, at(&world, 500 + page), stamp_of(60 + page));
     for (uint64_t page = 0; page < 90; page++) IS(&world, child, at(&world, page), 9);
     world_destroy(&world);
 }

@@ -106,7 +106,7 @@ static void test_wired_pages_can_be_dropped(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_wired_pages_stay_mapped),   cmocka_unit_test(test_wires_nest),
+    cmocka_unit_test(test_wired_pages_stay_mapped),    cmocka_unit_test(test_wires_nest),
     cmocka_unit_test(test_refused_wires_wire_nothing), cmocka_unit_test(test_all_frames_wired),
     cmocka_unit_test(test_wired_pages_can_be_dropped),
 };

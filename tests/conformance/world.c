@@ -68,8 +68,7 @@ void expect(struct world *world, enum ol_status status, enum ol_status expected,
     const char *broken = ol_check(world->bed.system);
     if (broken) print_error("%s:%d: after %s: broken: %s\n", file, line, text, broken);
     if (status != expected)
-        print_error("%s:%d: %s: %s, expected %s\n", file, line, text, ol_status_text(status),
-                    ol_status_text(expected));
+        print_error("%s:%d: %s: %s, expected %s\n", file, line, text, ol_status_text(status), ol_status_text(expected));
     if (broken || status != expected) _fail(file, line);
 }
 
@@ -114,14 +113,12 @@ unsigned stamp_of(uint64_t page)
 
 void put_all(struct world *world, uint64_t first, uint64_t count)
 {
-    for (uint64_t page = first; page < first + count; page++)
-        PUT(world, world->space, at(world, page), stamp_of(page));
+    for (uint64_t page = first; page < first + count; page++) PUT(world, world->space, at(world, page), stamp_of(page));
 }
 
 void all_are(struct world *world, uint64_t first, uint64_t count)
 {
-    for (uint64_t page = first; page < first + count; page++)
-        IS(world, world->space, at(world, page), stamp_of(page));
+    for (uint64_t page = first; page < first + count; page++) IS(world, world->space, at(world, page), stamp_of(page));
 }
 
 enum ol_status map_at(struct world *world, uint64_t page, uint64_t pages, unsigned rights)

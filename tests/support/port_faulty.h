@@ -13,14 +13,14 @@
 #include "core/port.h"
 
 struct ol_port_faulty {
-    struct ol_port inner;  /* c: */
-    atomic_bool paused;    /* calls of metadata_alloc are passed on and not counted */
-    atomic_ullong allocs;  /* calls of metadata_alloc */
-    atomic_ullong first;   /* the first call that fails; 0: none */
-    atomic_ullong times;   /* so many fail from there on */
-    atomic_ullong failed;  /* calls that did */
-    atomic_ullong bytes;   /* now: given out and not freed */
-    atomic_uint warnings;  /* log(OL_LOG_WARNING) */
+    struct ol_port inner; /* c: */
+    atomic_bool paused;   /* calls of metadata_alloc are passed on and not counted */
+    atomic_ullong allocs; /* calls of metadata_alloc */
+    atomic_ullong first;  /* the first call that fails; 0: none */
+    atomic_ullong times;  /* so many fail from there on */
+    atomic_ullong failed; /* calls that did */
+    atomic_ullong bytes;  /* now: given out and not freed */
+    atomic_uint warnings; /* log(OL_LOG_WARNING) */
 };
 
 /* Fills *out with functions over `faulty`, which passes on to `inner`. */

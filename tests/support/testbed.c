@@ -17,8 +17,8 @@ enum ol_status ol_bed_create(const struct ol_testbed *kind, const struct ol_bed_
     bed->pager = options->pager;
     enum ol_status status = kind->machine_create(options->frames_max, &bed->machine, &inner);
     if (status == OL_OK) {
-        bed->pmap = (struct ol_pmap_faulty){
-            .inner = kind->pmap, .machine = bed->machine, .frames_max = options->frames_max};
+        bed->pmap =
+            (struct ol_pmap_faulty){.inner = kind->pmap, .machine = bed->machine, .frames_max = options->frames_max};
         ol_port_faulty_init(&bed->port, &inner, &port);
         ol_port_faulty_fail(&bed->port, options->fail_metadata_nth, options->fail_metadata_nth != 0);
         const struct ol_config config = {

@@ -15,8 +15,8 @@
 enum { PAGES = 600, STEPS = 30000 };
 
 static struct ol_bed bed;
-static struct ol_space *space;  /* whose tree it is; its pages are counted from space->first */
-static uint32_t owner[PAGES];   /* the region of each page, or OL_NIL */
+static struct ol_space *space; /* whose tree it is; its pages are counted from space->first */
+static uint32_t owner[PAGES];  /* the region of each page, or OL_NIL */
 static uint64_t seed;
 
 static uint64_t below(uint64_t bound)
@@ -63,7 +63,7 @@ static void insert(uint64_t first, uint64_t last)
     own(first, last, number);
 }
 
-static void delete(uint32_t number)
+static void delete (uint32_t number)
 {
     const struct ol_region *region = ol_region_at(bed.system, number);
     own(region->first - space->first, region->last - space->first, OL_NIL);
@@ -126,20 +126,20 @@ static void test_random_regions(void **state)
     create();
     for (int step = 0; step < STEPS; step++) {
         const uint64_t page = below(PAGES);
-        const uint64_t last = page + below(8) < PAGES ? page + below(8) : page;
+        const uint64_t end = page + 1 + below(8), last = end < PAGES ? end - 1 : page;
         if (owner[page] == OL_NIL) {
-            if (last >= page && is_free(page, last)) insert(page, last);
+            if (is_free(page, last)) insert(page, last);
         } else if (below(3) == 0) {
             resize(owner[page]);
         } else if (below(100) < 40 + 40U * (unsigned)(step / 3000 % 2)) { /* it fills and empties in turn */
-            delete(owner[page]);
+            delete (owner[page]);
         }
         check_lookup(below(PAGES));
         check_gap(below(PAGES), 1 + below(20));
         if (step % 50 == 0) assert_in_range(check_balance(space->root), 0, 13);
     }
     for (uint64_t page = 0; page < PAGES; page++)
-        if (owner[page] != OL_NIL) delete(owner[page]);
+        if (owner[page] != OL_NIL) delete (owner[page]);
     destroy();
 }
 
@@ -151,12 +151,12 @@ static void test_ascending_and_descending(void **state)
     for (uint64_t page = PAGES - 1; page >= PAGES / 2; page--) insert(page, page);
     assert_in_range(check_balance(space->root), 1, 13); /* 1.44 log2 600 */
     check_gap(0, 1);
-    for (uint64_t page = 0; page < PAGES; page += 2) delete(owner[page]);
+    for (uint64_t page = 0; page < PAGES; page += 2) delete (owner[page]);
     assert_in_range(check_balance(space->root), 1, 12);
     check_gap(1, 1);
     check_gap(0, 2);
     check_gap(PAGES - 1, 1);
-    for (uint64_t page = 1; page < PAGES; page += 2) delete(owner[page]);
+    for (uint64_t page = 1; page < PAGES; page += 2) delete (owner[page]);
     check_gap(0, PAGES);
     check_gap(0, PAGES + 1);
     destroy();

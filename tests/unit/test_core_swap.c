@@ -126,8 +126,7 @@ static void test_large_requests_avoid_crumbs(void **state)
     create(CLUSTER * 16, 8, 0, 0);
     for (int i = 0; i < 8; i++) assert_int_equal(ol_swap_allocate(bed.system, slots, CLUSTER), CLUSTER);
     for (ol_slot slot = 0; slot < CLUSTER * 8; slot += 8) ol_swap_release(bed.system, slot); /* 8 a cluster */
-    for (int i = 0; i < 8; i++)
-        assert_in_range(ol_swap_allocate(bed.system, slots, 32), 16, 32);
+    for (int i = 0; i < 8; i++) assert_in_range(ol_swap_allocate(bed.system, slots, 32), 16, 32);
     for (ol_slot slot = 0; slot < CLUSTER * 16; slot++)
         if (ol_swap_is_used(bed.system, slot)) ol_swap_release(bed.system, slot);
     destroy();
@@ -138,8 +137,7 @@ static ol_slot slot_of(struct ol_space *space, uint64_t index)
 {
     bool shared;
     const struct ol_region *region = ol_region_at(bed.system, space->root);
-    const struct ol_anon *anon =
-        ol_anon_at(bed.system, ol_overlay_lookup(bed.system, region->overlay, index, &shared));
+    const struct ol_anon *anon = ol_anon_at(bed.system, ol_overlay_lookup(bed.system, region->overlay, index, &shared));
     return anon->state == OL_ANON_SWAPPED ? anon->where : bed.system->frame[anon->where].slot;
 }
 

@@ -23,7 +23,8 @@
 
 enum { PAGE_BYTES = 4096, MIB = 1 << 20, SKIPPED = 77 };
 
-/* What the library installed when the first memory was opened. cmocka puts a handler of its own over it for each test. */
+/* What the library installed when the first memory was opened. cmocka puts a handler of its own over it for each test.
+ */
 static struct sigaction library_handler;
 
 static struct ol_memory *open_memory(const struct ol_memory_options *options)
@@ -51,7 +52,8 @@ static struct ol_memory_statistics statistics_of(struct ol_memory *memory)
     return statistics;
 }
 
-/* --- contents: every page is told by its number and a seed ---------------------------------------------------------- */
+/* --- contents: every page is told by its number and a seed ----------------------------------------------------------
+ */
 
 enum kind { SAME, TEXT, NOISE, KINDS }; /* one word repeated; compresses; does not */
 
@@ -80,7 +82,8 @@ static uint64_t wrong(const unsigned char *range, uint64_t pages, enum kind kind
     return count;
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------------------------------
+ */
 
 static void refused(const struct ol_memory_options *options, enum ol_status expected, const char *word)
 {
@@ -111,8 +114,8 @@ static void test_bad_options_are_refused(void **state)
 static void test_bad_swap_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",           "disk",        "compressed,",     "file:",    "compressed,none",
-                                      "none,file",  "compressedfile", "file,compressed", " file", "compressed,file:"};
+    static const char *const bad[] = {"",          "disk",           "compressed,",     "file:", "compressed,none",
+                                      "none,file", "compressedfile", "file,compressed", " file", "compressed,file:"};
     char name[64], directory[5000] = "file:/";
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         refused(&(struct ol_memory_options){.ram_bytes = MIB, .swap = bad[i]}, OL_E_INVALID, "swap is");
@@ -137,6 +140,10 @@ static unsigned open_descriptors(void)
 static void test_many_memories(void **state)
 {
     (void)state;
+    if (OL_SANITIZED_THREADS) {
+        print_message("ThreadSanitizer leaves no addresses for so many\n");
+        skip();
+    }
     enum { MOST = 64 };
     struct ol_memory *memories[MOST], *one_more;
     const struct ol_memory_options options = {.resident_bytes = MIB, .swap = "none"};
@@ -154,7 +161,8 @@ static void test_many_memories(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
-/* --- ranges ---------------------------------------------------------------------------------------------------------- */
+/* --- ranges ----------------------------------------------------------------------------------------------------------
+ */
 
 static void test_ranges(void **state)
 {
@@ -206,12 +214,13 @@ static void test_a_large_range_costs_nothing(void **state)
     close_memory(memory);
 }
 
-/* --- homes ----------------------------------------------------------------------------------------------------------- */
+/* --- homes -----------------------------------------------------------------------------------------------------------
+ */
 
 static void through_home(const char *swap, const char *policy, bool no_move, enum kind kind)
 {
-    struct ol_memory *memory = open_memory(&(struct ol_memory_options){
-        .ram_bytes = 2 * MIB, .swap = swap, .policy = policy, .no_move = no_move});
+    struct ol_memory *memory = open_memory(
+        &(struct ol_memory_options){.ram_bytes = 2 * MIB, .swap = swap, .policy = policy, .no_move = no_move});
     const uint64_t pages = 4 * MIB / PAGE_BYTES;
     unsigned char *range = ol_memory_map(memory, pages * PAGE_BYTES);
     assert_non_null(range);
@@ -244,8 +253,7 @@ static void test_data_under_every_policy(void **state)
 {
     (void)state;
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
-        for (int no_move = 0; no_move < 2; no_move++)
-            through_home("compressed,file", (*policy)->name, no_move, TEXT);
+        for (int no_move = 0; no_move < 2; no_move++) through_home("compressed,file", (*policy)->name, no_move, TEXT);
 }
 
 /* Without a home, or with a full one, pages stay in memory beyond the budget: counted, and nothing is lost. */
@@ -297,7 +305,8 @@ static void test_swap_on_a_full_file_system(void **state)
     assert_in_range(now.core.frames_over_budget, MIB / PAGE_BYTES, pages);
 }
 
-/* --- the budget ------------------------------------------------------------------------------------------------------ */
+/* --- the budget ------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t resident_anonymous_bytes(void)
 {
@@ -322,8 +331,8 @@ static void test_the_budget_is_kept(void **state)
     const uint64_t budget = 32 * MIB, pages = 64 * MIB / PAGE_BYTES;
     for (unsigned i = 0; i < 6; i++) {
         const uint64_t before = resident_anonymous_bytes();
-        struct ol_memory *memory = open_memory(
-            &(struct ol_memory_options){.ram_bytes = budget, .swap = swaps[i / 2], .no_move = i % 2});
+        struct ol_memory *memory =
+            open_memory(&(struct ol_memory_options){.ram_bytes = budget, .swap = swaps[i / 2], .no_move = i % 2});
         unsigned char *range = ol_memory_map(memory, pages * PAGE_BYTES);
         uint64_t most = 0;
         for (uint64_t at = 0; at < pages; at += 256) {
@@ -341,7 +350,8 @@ static void test_the_budget_is_kept(void **state)
     }
 }
 
-/* --- system calls ------------------------------------------------------------------------------------------------------ */
+/* --- system calls
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void test_system_calls_want_pins(void **state)
 {

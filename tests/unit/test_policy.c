@@ -22,7 +22,8 @@ struct trace {
     unsigned char page[LENGTH];
 };
 
-/* --- models: faults of a trace in so many frames ------------------------------------------------------------------- */
+/* --- models: faults of a trace in so many frames -------------------------------------------------------------------
+ */
 
 static int find(const unsigned *queue, unsigned count, unsigned page)
 {
@@ -38,7 +39,7 @@ static void drop_first(unsigned *queue, unsigned *count)
 
 static unsigned model_fifo(const struct trace *trace, unsigned frames)
 {
-    unsigned queue[PAGES], count = 0, faults = 0;
+    unsigned queue[PAGES] = {0}, count = 0, faults = 0;
     for (unsigned i = 0; i < trace->length; i++) {
         if (find(queue, count, trace->page[i]) >= 0) continue;
         faults++;
@@ -50,7 +51,7 @@ static unsigned model_fifo(const struct trace *trace, unsigned frames)
 
 static unsigned model_second_chance(const struct trace *trace, unsigned frames)
 {
-    unsigned queue[PAGES + 1], count = 0, faults = 0;
+    unsigned queue[PAGES + 1] = {0}, count = 0, faults = 0;
     bool referenced[PAGES] = {false};
     for (unsigned i = 0; i < trace->length; i++) {
         if (find(queue, count, trace->page[i]) < 0) {
@@ -70,7 +71,7 @@ static unsigned model_second_chance(const struct trace *trace, unsigned frames)
 
 static unsigned model_clock(const struct trace *trace, unsigned frames)
 {
-    unsigned circle[PAGES], count = 0, hand = 0, faults = 0;
+    unsigned circle[PAGES] = {0}, count = 0, hand = 0, faults = 0;
     bool referenced[PAGES] = {false};
     for (unsigned i = 0; i < trace->length; i++) {
         if (find(circle, count, trace->page[i]) < 0) {
@@ -78,9 +79,10 @@ static unsigned model_clock(const struct trace *trace, unsigned frames)
             if (count < frames) {
                 circle[count++] = trace->page[i];
             } else {
-                for (; referenced[circle[hand]]; hand = (hand + 1) % frames) referenced[circle[hand]] = false;
+                for (; referenced[circle[hand]]; hand = hand + 1 < frames ? hand + 1 : 0)
+                    referenced[circle[hand]] = false;
                 circle[hand] = trace->page[i];
-                hand = (hand + 1) % frames;
+                hand = hand + 1 < frames ? hand + 1 : 0;
             }
         }
         referenced[trace->page[i]] = true;
@@ -91,7 +93,7 @@ static unsigned model_clock(const struct trace *trace, unsigned frames)
 /* Belady's OPT: the page that is wanted latest goes. No policy can do better. */
 static unsigned model_opt(const struct trace *trace, unsigned frames)
 {
-    unsigned in[PAGES], count = 0, faults = 0;
+    unsigned in[PAGES] = {0}, count = 0, faults = 0;
     for (unsigned i = 0; i < trace->length; i++) {
         if (find(in, count, trace->page[i]) >= 0) continue;
         faults++;
@@ -107,7 +109,8 @@ static unsigned model_opt(const struct trace *trace, unsigned frames)
     return faults;
 }
 
-/* --- the core ------------------------------------------------------------------------------------------------------ */
+/* --- the core ------------------------------------------------------------------------------------------------------
+ */
 
 static unsigned core_faults(const struct ol_policy_ops *policy, const struct trace *trace, unsigned frames)
 {
@@ -188,8 +191,7 @@ static void test_phases(void **state)
     uint64_t seed = 19;
     for (trace.length = 0; trace.length < LENGTH; trace.length++) {
         const unsigned base = trace.length / 300 * 11;
-        const unsigned offset =
-            trace.length / 600 % 2 ? trace.length % 20 : (unsigned)ol_random_below(&seed, 20);
+        const unsigned offset = trace.length / 600 % 2 ? trace.length % 20 : (unsigned)ol_random_below(&seed, 20);
         trace.page[trace.length] = (unsigned char)((base + offset) % PAGES);
     }
     compare(&trace);
@@ -234,7 +236,8 @@ static void test_find(void **state)
         assert_null(ol_policy_find(unknown[i], &parameters));
 }
 
-/* --- the interface itself ------------------------------------------------------------------------------------------ */
+/* --- the interface itself ------------------------------------------------------------------------------------------
+ */
 
 static bool referenced[PAGES]; /* bits of the frames of a policy without a system */
 
@@ -292,9 +295,12 @@ static void test_insert_and_remove(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_uniform),         cmocka_unit_test(test_hot_and_cold),
-        cmocka_unit_test(test_phases),          cmocka_unit_test(test_cyclic),
-        cmocka_unit_test(test_beladys_anomaly), cmocka_unit_test(test_find),
+        cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_hot_and_cold),
+        cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_cyclic),
+        cmocka_unit_test(test_beladys_anomaly),
+        cmocka_unit_test(test_find),
         cmocka_unit_test(test_insert_and_remove),
     };
     return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

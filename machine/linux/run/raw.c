@@ -60,6 +60,11 @@ HIDDEN int madvise(void *address, size_t bytes, int advice)
     return (int)answer(ol_raw(SYS_madvise, pointer(address), (long)bytes, advice, 0, 0, 0));
 }
 
+HIDDEN int mincore(void *address, size_t bytes, unsigned char *vector)
+{
+    return (int)answer(ol_raw(SYS_mincore, pointer(address), (long)bytes, pointer(vector), 0, 0, 0));
+}
+
 HIDDEN int ioctl(int fd, unsigned long request, ...)
 {
     va_list list;
