@@ -95,8 +95,8 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
         row(to, "executed another program", "yes", "it ran on without a budget: name that program itself");
     if (result->shared->refused_io)
         row_count(to, "asynchronous I/O refused", result->shared->refused_io, "io_uring and aio are not supported");
-    if (core->frames_over_budget)
-        row_size(to, "over the budget at the end", (uint64_t)core->frames_over_budget * PAGE_BYTES,
+    if (core->frames_over_budget_peak)
+        row_size(to, "over the budget, peak", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES,
                  "swap was full or failed");
 }
 
@@ -139,7 +139,7 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "read_errors", core->read_errors);
     put(object, "write_errors", core->write_errors);
     (void)json_object_set_new(object, "executed_another_program", json_boolean(result->shared->replaced));
-    put(object, "frames_over_budget", core->frames_over_budget);
+    put(object, "over_budget_peak_bytes", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES);
     put(object, "fault_ns", all->fault_ns);
     (void)json_object_set_new(object, "compression_ratio", json_real(figures.compression_ratio));
     (void)json_object_set_new(object, "wall_seconds", json_real(result->wall_seconds));

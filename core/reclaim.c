@@ -160,7 +160,10 @@ enum { STALLED_FRAMES = 256 };
 static ol_frame_no take_over_budget(struct ol_system *system)
 {
     const ol_frame_no number = ol_frame_take_over_budget(system);
-    if (number != OL_NO_FRAME && !system->stalled) system->stalled = STALLED_FRAMES;
+    if (number == OL_NO_FRAME) return number;
+    if (!system->stalled) system->stalled = STALLED_FRAMES;
+    const uint32_t taken = system->in_use + system->lent, over = taken > system->budget ? taken - system->budget : 0;
+    if (over > system->count.frames_over_budget_peak) system->count.frames_over_budget_peak = over;
     return number;
 }
 

@@ -3,8 +3,8 @@
  * For the programs that the tests run under `onelevel run`. They pass natively too, where nothing is evicted.
  *
  * A program prints the name of every group of checks before it runs it; the first check that fails ends it with
- * status 1. A group's name as last argument runs that group alone. `force_out` touches enough other memory that what it is given leaves the
- * budget of the tests (at most HOG_BYTES / 2), and checks with mincore that it did.
+ * status 1. A group's name as last argument runs that group alone. `force_out` touches enough other memory that what it
+ * is given leaves the budget of the tests (at most HOG_BYTES / 2), and checks with mincore that it did.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -20,15 +20,15 @@
 
 enum { PAGE = 4096, HOG_BYTES = 16 << 20 };
 
-#define CHECK(condition, ...)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            const int check_errno = errno;                                                                             \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);                                            \
-            fprintf(stderr, __VA_ARGS__);                                                                              \
-            fprintf(stderr, " (errno %d: %s)\n", check_errno, strerror(check_errno));                                  \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
+#define CHECK(condition, ...)                                                         \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            const int check_errno = errno;                                            \
+            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);           \
+            fprintf(stderr, __VA_ARGS__);                                             \
+            fprintf(stderr, " (errno %d: %s)\n", check_errno, strerror(check_errno)); \
+            exit(1);                                                                  \
+        }                                                                             \
     } while (0)
 
 /* One named part of a program's checks. */

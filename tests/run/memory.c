@@ -14,7 +14,7 @@ static sigjmp_buf landing;
 static volatile sig_atomic_t caught_signal, caught_code;
 static void *volatile caught_address;
 
-static void catch(int signal, siginfo_t *info, void *context)
+static void catch (int signal, siginfo_t *info, void *context)
 {
     (void)context;
     caught_signal = signal;
@@ -232,7 +232,8 @@ static void test_mremap(void)
     fill(p, 4 * BLOCK, 11);
     CHECK(mremap(p, 4 * BLOCK, BLOCK, 0) == p, "shrink");
     expect_fault(p + BLOCK, false, SEGV_MAPERR, "what was cut off");
-    unsigned char *wall = mmap(p + BLOCK, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    unsigned char *wall =
+        mmap(p + BLOCK, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     CHECK(wall == p + BLOCK, "a neighbour");
     fill(wall, BLOCK, 12);
     CHECK(mremap(p, BLOCK, 2 * BLOCK, 0) == MAP_FAILED && errno == ENOMEM, "no room to grow");

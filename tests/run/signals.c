@@ -26,7 +26,7 @@ static sigjmp_buf landing;
 static volatile sig_atomic_t count, last_signal, last_code;
 static void *volatile last_address;
 static char *volatile nowhere = (char *)8; // NOLINT
-static unsigned char *block; /* several times the budget, filled with version 1 */
+static unsigned char *block;               /* several times the budget, filled with version 1 */
 
 static void allocate(void)
 {
@@ -466,10 +466,18 @@ static void die_division(void)
 }
 
 static const struct group deaths[] = {
-    {"null", die_null},         {"unmapped", die_unmapped}, {"rights", die_without_rights},
-    {"blocked", die_blocked},   {"ignored", die_ignored},   {"abort", abort},
-    {"kill", die_kill},         {"term", die_terminate},    {"bus", die_bus},
-    {"sys", die_sys},           {"pipe", die_pipe},         {"division", die_division},
+    {"null", die_null},
+    {"unmapped", die_unmapped},
+    {"rights", die_without_rights},
+    {"blocked", die_blocked},
+    {"ignored", die_ignored},
+    {"abort", abort},
+    {"kill", die_kill},
+    {"term", die_terminate},
+    {"bus", die_bus},
+    {"sys", die_sys},
+    {"pipe", die_pipe},
+    {"division", die_division},
     {NULL, NULL},
 };
 

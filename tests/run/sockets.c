@@ -136,7 +136,8 @@ static void test_control(void)
     make_pair(SOCK_STREAM, pair);
     CHECK(pipe(ends) == 0, "pipe");
     *part = (struct iovec){data, 1};
-    *message = (struct msghdr){.msg_iov = part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(4)};
+    *message =
+        (struct msghdr){.msg_iov = part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(4)};
     struct cmsghdr *header = CMSG_FIRSTHDR(message);
     *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(4), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(header), &ends[1], 4);
@@ -356,8 +357,7 @@ static void test_many_waiting(void)
     pthread_t threads[WAITERS];
     const struct timespec soon = {0, 200000000};
     CHECK(pipe(ends) == 0, "pipe");
-    for (int i = 0; i < WAITERS; i++)
-        CHECK(pthread_create(&threads[i], NULL, read_one, &ends[0]) == 0, "thread");
+    for (int i = 0; i < WAITERS; i++) CHECK(pthread_create(&threads[i], NULL, read_one, &ends[0]) == 0, "thread");
     (void)nanosleep(&soon, NULL);
     touch_other_memory();
     for (int i = 0; i < WAITERS; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "machine/linux/run/held.h"
 #include "machine/linux/run/runtime.h"
 
 /* Copies between our memory and the program's, a page at a time. False where the program may not do that itself. */
@@ -43,7 +44,9 @@ static bool copy_all(const struct ol_bounce *bounce, unsigned long bytes, bool t
 
 static void give_back(const struct ol_bounce *bounce)
 {
-    if (bounce->part.iov_len) (void)munmap(bounce->part.iov_base, bounce->part.iov_len);
+    if (!bounce->part.iov_len) return;
+    ol_held_remove((unsigned long)(uintptr_t)bounce->part.iov_base);
+    (void)munmap(bounce->part.iov_base, bounce->part.iov_len);
 }
 
 long ol_bounce_begin(struct ol_bounce *bounce, const struct iovec *vector, unsigned long count, bool kernel_reads)
@@ -54,6 +57,7 @@ long ol_bounce_begin(struct ol_bounce *bounce, const struct iovec *vector, unsig
     bounce->part.iov_base =
         mmap(NULL, bounce->part.iov_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (bounce->part.iov_base == MAP_FAILED) return -ENOMEM;
+    ol_held_add((unsigned long)(uintptr_t)bounce->part.iov_base, bounce->part.iov_len);
     if (!kernel_reads || copy_all(bounce, bounce->part.iov_len, false)) return 0;
     give_back(bounce);
     return -EFAULT;

@@ -6,6 +6,7 @@
  *      made from elsewhere than the C library's or the loader's text   pass   (so do all of ours)
  *      clone3                                                          ENOSYS (the library falls back to clone)
  *      clone with CLONE_VM (threads), vfork, sigreturn, thread's exit  pass   (they concern the stack they are made on)
+ *      closes or replaces a descriptor as high as ours                 trap
  *      in `always`: manages memory, signals, processes, or names
  *      addresses indirectly                                            trap
  *      some argument is an address of the window                       trap
@@ -42,6 +43,8 @@ static const int always[] = {
     /* addresses inside what they point to */
     SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg,
     SYS_recvmmsg, SYS_process_vm_readv, SYS_process_vm_writev, SYS_vmsplice,
+    /* descriptors */
+    SYS_close_range,
     /* the kernel would use buffers after the call returned */
     SYS_io_uring_setup, SYS_io_setup};
 
@@ -178,6 +181,24 @@ static void emit_always(struct code *code)
     }
 }
 
+/* Traps a call whose argument `at` is as high as a descriptor of ours. */
+static void emit_high_descriptor(struct code *code, uint32_t number, unsigned at, uint32_t lowest)
+{
+    jump(code, BPF_JEQ, number, 0, 4);
+    load(code, low_of(offsetof(struct seccomp_data, args) + at * sizeof(uint64_t)));
+    jump(code, BPF_JGE, lowest, 0, 1);
+    answer(code, SECCOMP_RET_TRAP);
+    load(code, offsetof(struct seccomp_data, nr));
+}
+
+static void emit_descriptors(struct code *code)
+{
+    const uint32_t lowest = (uint32_t)ol_raw_next_owned(0);
+    emit_high_descriptor(code, SYS_close, 0, lowest);
+    emit_high_descriptor(code, SYS_dup2, 1, lowest);
+    emit_high_descriptor(code, SYS_dup3, 1, lowest);
+}
+
 /* WINDOW_LINES of code. */
 static void emit_window(struct code *code)
 {
@@ -202,6 +223,7 @@ static void emit_all(struct code *code, const struct origins *origins)
     answer(code, SECCOMP_RET_ALLOW);
     emit_window(code);
     emit_on_own_stack(code);
+    emit_descriptors(code);
     emit_always(code);
     emit_window(code);
 }

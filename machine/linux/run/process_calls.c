@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "machine/linux/run/foreign.h"
+#include "machine/linux/run/held.h"
 #include "machine/linux/run/runtime.h"
 #include "machine/linux/say.h"
 
@@ -26,6 +27,7 @@ static long call_fork(const struct ol_call *call)
     if (pid == 0) {
         ol_runtime.pid = getpid();
         leave_shared();
+        ol_held_forget();
     }
     const enum ol_status status = pid < 0 ? OL_OK : ol_memory_fork_done(ol_runtime.memory, pid == 0, &why);
     if (pid == 0 && status == OL_OK) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,30 @@ static long pointer(const void *p)
     return (long)(uintptr_t)p;
 }
 
+/* --- descriptors: which are ours ------------------------------------------------------------------------------------
+ */
+
+enum { DESCRIPTORS_MAX = 4096 }; /* ours are made at 900 or above, and are few */
+
+static atomic_uchar owned[DESCRIPTORS_MAX];
+
+/* An opened descriptor, or an error, on its way to the caller. */
+static int note_opened(long fd)
+{
+    if (fd >= 0 && fd < DESCRIPTORS_MAX) atomic_store(&owned[fd], 1);
+    return (int)fd;
+}
+
+int ol_raw_next_owned(int fd)
+{
+    for (; fd < DESCRIPTORS_MAX; fd++)
+        if (atomic_load(&owned[fd])) return fd;
+    return -1;
+}
+
+/* --- the calls
+ * --------------------------------------------------------------------------------------------------------- */
+
 HIDDEN long syscall(long number, ...)
 {
     va_list list;
@@ -42,7 +67,8 @@ HIDDEN long syscall(long number, ...)
     const long a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
     const long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
     va_end(list);
-    return answer(ol_raw(number, a, b, c, d, e, f));
+    const long result = answer(ol_raw(number, a, b, c, d, e, f));
+    return number == SYS_userfaultfd ? note_opened(result) : result;
 }
 
 HIDDEN void *mmap(void *address, size_t bytes, int prot, int flags, int fd, off_t offset)
@@ -80,7 +106,8 @@ HIDDEN int fcntl(int fd, int command, ...)
     va_start(list, command);
     const long argument = va_arg(list, long);
     va_end(list);
-    return (int)answer(ol_raw(SYS_fcntl, fd, command, argument, 0, 0, 0));
+    const long result = answer(ol_raw(SYS_fcntl, fd, command, argument, 0, 0, 0));
+    return command == F_DUPFD_CLOEXEC ? note_opened(result) : (int)result;
 }
 
 HIDDEN int open(const char *path, int flags, ...)
@@ -89,7 +116,7 @@ HIDDEN int open(const char *path, int flags, ...)
     va_start(list, flags);
     const int mode = va_arg(list, int);
     va_end(list);
-    return (int)answer(ol_raw(SYS_open, pointer(path), flags, mode, 0, 0, 0));
+    return note_opened(answer(ol_raw(SYS_open, pointer(path), flags, mode, 0, 0, 0)));
 }
 
 HIDDEN int openat(int directory, const char *path, int flags, ...)
@@ -98,7 +125,7 @@ HIDDEN int openat(int directory, const char *path, int flags, ...)
     va_start(list, flags);
     const int mode = va_arg(list, int);
     va_end(list);
-    return (int)answer(ol_raw(SYS_openat, directory, pointer(path), flags, mode, 0, 0));
+    return note_opened(answer(ol_raw(SYS_openat, directory, pointer(path), flags, mode, 0, 0)));
 }
 
 HIDDEN int unlinkat(int directory, const char *path, int flags)
@@ -118,6 +145,7 @@ HIDDEN int getrlimit(__rlimit_resource_t resource, struct rlimit *out)
 
 HIDDEN int close(int fd)
 {
+    if (fd >= 0 && fd < DESCRIPTORS_MAX) atomic_store(&owned[fd], 0);
     return (int)answer(ol_raw(SYS_close, fd, 0, 0, 0, 0, 0));
 }
 
@@ -158,11 +186,19 @@ HIDDEN pid_t getpid(void)
     return (pid_t)ol_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-/* Where a handler returns to. */
-__attribute__((naked)) static void restorer(void)
-{
-    __asm__ volatile("mov %0, %%eax\n\tsyscall" : : "i"(SYS_rt_sigreturn));
-}
+/* Where a handler returns to. Unwinders, which must get past our handlers when a thread is cancelled, know it by just
+ * these bytes, having found that it belongs to no function: hence no C, and the byte before it. */
+void ol_restorer(void);
+__asm__(".text\n"
+        "\tnop\n"
+        "\t.balign 16\n"
+        "\t.hidden ol_restorer\n"
+        "\t.globl ol_restorer\n"
+        "\t.type ol_restorer, @function\n"
+        "ol_restorer:\n"
+        "\tmovq $15, %rax\n" /* SYS_rt_sigreturn */
+        "\tsyscall\n"
+        "\t.size ol_restorer, . - ol_restorer\n");
 
 HIDDEN int sigaction(int signal, const struct sigaction *action, struct sigaction *old)
 {
@@ -175,7 +211,7 @@ HIDDEN int sigaction(int signal, const struct sigaction *action, struct sigactio
     if (action) {
         set.handler = action->sa_handler; /* shares its place with sa_sigaction */
         set.flags = (unsigned long)action->sa_flags | SA_RESTORER;
-        set.restorer = restorer;
+        set.restorer = ol_restorer;
         memcpy(&set.mask, &action->sa_mask, sizeof(set.mask));
     }
     const long result =

@@ -21,4 +21,7 @@ static inline long ol_raw(long number, long a, long b, long c, long d, long e, l
     return result;
 }
 
+/* The lowest descriptor from `fd` on that the runtime has opened for itself, or -1. */
+int ol_raw_next_owned(int fd);
+
 #endif

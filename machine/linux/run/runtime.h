@@ -93,6 +93,9 @@ unsigned long ol_mask_of_program(const ucontext_t *context);
 /* process_calls.c */
 bool ol_process_call(struct ol_call *call, long *result);
 
+/* descriptor_calls.c */
+bool ol_descriptor_call(const struct ol_call *call, long *result);
+
 /* wire_calls.c: any other call: what it names is wired while it runs. */
 long ol_wire_call(struct ol_call *call);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "machine/linux/run/held.h"
 #include "machine/linux/run/runtime.h"
 
 #ifndef SYS_SECCOMP
@@ -45,6 +46,7 @@ static long dispatch(struct ol_call *call)
     if (ol_memory_call(call, &result)) return result;
     if (ol_signal_call(call, &result)) return result;
     if (ol_process_call(call, &result)) return result;
+    if (ol_descriptor_call(call, &result)) return result;
     return ol_wire_call(call);
 }
 
@@ -64,6 +66,8 @@ void ol_on_sigsys(int signal, siginfo_t *info, void *context)
                      (long)registers[REG_R10], (long)registers[REG_R8], (long)registers[REG_R9]},
         .context = interrupted,
     };
+    const unsigned long outer = ol_held_enter(interrupted);
     registers[REG_RAX] = (greg_t)dispatch(&call);
+    ol_held_leave(outer);
     errno = saved;
 }

@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What `onelevel run` says of what it cannot do, and its account.
+set -eu
+onelevel=$1
+. "$(dirname "$0")/expect.sh"
+
+expect 125 run -- true
+says err '--ram SIZE'
+expect 125 run --ram 64M
+says err 'which program'
+expect 125 run --ram many -- true
+says err '--ram many: not a size'
+expect 125 run --ram 100K -- true
+says err 'the minimum is 1 MiB'
+expect 125 run --ram 64M --policy random -- true
+says err 'unknown policy; known are: fifo second-chance clock'
+expect 125 run --ram 64M --policy fifo:x=1 -- true
+says err 'does not know that parameter'
+expect 125 run --ram 64M --swap drum -- true
+says err 'swap is "none", "compressed", "file"'
+expect 125 run --ram 64M --swap file:/nowhere/at/all -- true
+says err 'onelevel: '
+expect 125 run --ram 64M --resident 64M -- true
+says err 'either the whole budget, or its resident and compressed parts'
+expect 127 run --ram 64M -- no-such-program-anywhere
+says err 'no-such-program-anywhere: no such program'
+expect 126 run --ram 64M -- "$folder"
+touch "$folder/plain"
+expect 126 run --ram 64M -- "$folder/plain"
+says err 'Permission denied'
+expect 0 run --help
+says out 'usage: onelevel run'
+
+echo 'int main(void) { return 0; }' >"$folder/main.c"
+if gcc -static -o "$folder/static" "$folder/main.c" 2>"$folder/gcc"; then
+    expect 126 run --ram 64M -- "$folder/static"
+    says err 'is statically linked'
+fi
+
+printf '#!/bin/sh\necho from a script\nexit 4\n' >"$folder/script"
+chmod +x "$folder/script"
+expect 4 run --ram 64M -- "$folder/script"
+says out 'from a script'
+says err 'peak without limit'
+expect 0 run --ram 64M -- sh -c 'exec true'
+says err 'executed another program'
+expect 0 run --ram 64M --quiet -- true
+silent err
+expect 125 run --ram 64M --quiet --stats-json /nowhere/account -- true
+says err '/nowhere/account: No such file'
+
+expect 5 run --ram 8M --stats-json "$folder/account" -- sh -c 'exit 5'
+/usr/bin/python3 - "$folder/account" <<'PYTHON'
+import json, sys
+account = json.load(open(sys.argv[1]))
+for name in ("peak_without_limit_bytes resident_peak_bytes faults_minor faults_major evictions swapped_out_pages "
+             "swapped_in_pages compression_ratio fault_ns wall_seconds").split():
+    assert name in account, name
+assert account["exit_status"] == 5 and account["budget_bytes"] == 8 << 20, account
+PYTHON
+
+# A swap file on a full file system: the program ends well, and the account says what that took.
+[ "$(id -u)" = 0 ] && mkdir "$folder/small" && mount -t tmpfs -o size=1M none "$folder/small" 2>/dev/null || exit 0
+trap 'umount "$folder/small"; rm -rf "$folder"' EXIT
+expect 0 run --ram 8M --swap "file:$folder/small" --stats-json "$folder/account" -- \
+    /usr/bin/python3 -c 'import random
+a = [random.Random(1).randbytes(4096) for _ in range(8000)]
+print(len(set(a)) == 1 and sum(map(len, a)))'
+says out 32768000
+says err 'they stay in memory beyond the budget'
+says err 'over the budget, peak'
+[ "$(grep -c 'warning' "$folder/err")" = 1 ] || { echo 'more than one warning:'; cat "$folder/err"; exit 1; }
