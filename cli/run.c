@@ -141,9 +141,12 @@ static bool try_options(struct run_command *command)
     const char *error;
     options.policy = command->options.policy[0] ? command->options.policy : NULL;
     options.swap = command->options.swap[0] ? command->options.swap : NULL;
+    struct sigaction before; /* the program is to inherit what this command did; the memory leaves its handler */
+    (void)sigaction(SIGBUS, NULL, &before);
     const enum ol_status status = ol_memory_open(&options, &memory, &error);
     if (status == OL_OK) {
         ol_memory_close(memory);
+        (void)sigaction(SIGBUS, &before, NULL);
         return true;
     }
     ol_error("%s", error);

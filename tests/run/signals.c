@@ -4,7 +4,7 @@
  *
  *      signals GROUP          one group of checks; all of them without GROUP
  *      signals exit N         ends with status N
- *      signals die HOW        ends by a signal: a name of the table `deaths`
+ *      signals die HOW        ends by a signal: a name of the table `deaths`, which `signals die list` prints
  *      signals wait           prints a line when SIGTERM, SIGUSR1 or SIGINT arrives; SIGTERM ends it with status 7
  */
 #include <fcntl.h>
@@ -458,11 +458,9 @@ static void die_pipe(void)
     (void)!write(ends[1], p, 256 << 10);
 }
 
-static void die_division(void)
+static void die_arithmetic(void)
 {
-    volatile int zero = 0;
-    volatile int result = 1 / zero;
-    (void)result;
+    die_raise(SIGFPE);
 }
 
 static const struct group deaths[] = {
@@ -477,7 +475,7 @@ static const struct group deaths[] = {
     {"bus", die_bus},
     {"sys", die_sys},
     {"pipe", die_pipe},
-    {"division", die_division},
+    {"arithmetic", die_arithmetic},
     {NULL, NULL},
 };
 
@@ -515,7 +513,9 @@ static const struct group groups[] = {
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "exit") == 0) return (int)strtol(argv[2], NULL, 10);
-    if (argc == 3 && strcmp(argv[1], "die") == 0) run_groups(deaths, argv[2]);
+    if (argc == 3 && strcmp(argv[1], "die") == 0 && strcmp(argv[2], "list") == 0)
+        for (const struct group *death = deaths; death->name; death++) puts(death->name);
+    else if (argc == 3 && strcmp(argv[1], "die") == 0) run_groups(deaths, argv[2]);
     else if (argc == 2 && strcmp(argv[1], "wait") == 0) wait_for_signals();
     else run_groups(groups, argc > 1 ? argv[1] : NULL);
     return 0;

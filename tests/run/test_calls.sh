@@ -34,7 +34,7 @@ options=
 
 [ "$(id -u)" = 0 ] || exit 0
 echo 'as an ordinary user:'
- # an ordinary user may not be able to reach the build
+copy=$folder/copy # an ordinary user may not be able to reach the build
 mkdir "$copy"
 cp "$onelevel" "$2/libonelevel-run.so" "$programs"/run_* "$copy"
 chmod 755 "$copy" "$copy"/run_* "$copy"/*onelevel*

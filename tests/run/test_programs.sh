@@ -27,7 +27,7 @@ same()
 "$python" -c '
 import random
 draw = random.Random(5)
-for i in range(250000):
+for i in range(500000):
     n = draw.getrandbits(64)
     print(f"{n:016x} line {i} " + "word " * (n % 12))' >"$folder/text"
 same sort sort -S 400M --parallel=1 "$folder/text"

@@ -5,8 +5,8 @@
 
 #include "machine/linux/run/runtime.h"
 
-/* More than calls hold but for some long vectors: what is beyond is not remembered. */
-enum { HELD_MAX = 64 };
+/* More than calls hold but for long vectors: what is beyond is not remembered. Few, because small stacks hold it. */
+enum { HELD_MAX = 16 };
 
 struct held {
     unsigned long stack; /* stack pointer where the call was made */

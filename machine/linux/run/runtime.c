@@ -52,17 +52,51 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
     errno = saved;
 }
 
-/* The options come through a memfd that nobody else sees; the environment becomes what the user gave. */
+/* --- the environment: by hand, because programs (bash) have a setenv of their own, which wants them to be set up ---
+ */
+
+/* Where environ has the variable, or NULL. */
+static char **find_variable(const char *name)
+{
+    const size_t length = strlen(name);
+    for (char **entry = environ; entry && *entry; entry++)
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') return entry;
+    return NULL;
+}
+
+static const char *value_of(char **entry)
+{
+    return strchr(*entry, '=') + 1;
+}
+
+static void remove_variable(char **entry)
+{
+    if (!entry) return;
+    do *entry = entry[1];
+    while (*entry++);
+}
+
+/* It becomes what the user gave. The user's own LD_PRELOAD is the end of what ours was made of, so there is room. */
+static void restore_environment(void)
+{
+    char **preload = find_variable("LD_PRELOAD"), **user = find_variable(OL_RUN_ENV_PRELOAD);
+    if (preload && user) {
+        const char *value = value_of(user);
+        memmove(strchr(*preload, '=') + 1, value, strlen(value) + 1);
+    } else {
+        remove_variable(preload);
+    }
+    remove_variable(find_variable(OL_RUN_ENV_PRELOAD));
+    remove_variable(find_variable(OL_RUN_ENV_FD));
+}
+
+/* The options come through a memfd that nobody else sees. */
 static struct ol_run_shared *read_options(const char *descriptor)
 {
-    const int fd = atoi(descriptor);
+    const int fd = (int)strtol(descriptor, NULL, 10);
     void *shared = mmap(NULL, sizeof(struct ol_run_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    const char *preload = getenv(OL_RUN_ENV_PRELOAD);
     (void)close(fd);
-    if (preload) (void)setenv("LD_PRELOAD", preload, 1);
-    else (void)unsetenv("LD_PRELOAD");
-    (void)unsetenv(OL_RUN_ENV_PRELOAD);
-    (void)unsetenv(OL_RUN_ENV_FD);
+    restore_environment();
     return shared == MAP_FAILED ? NULL : shared;
 }
 
@@ -98,10 +132,10 @@ static void take_signal(int signal, void (*handler)(int, siginfo_t *, void *), b
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *descriptor = getenv(OL_RUN_ENV_FD);
+    char **descriptor = find_variable(OL_RUN_ENV_FD);
     if (!descriptor) return; /* loaded by hand, or by a child: nothing to do */
     ol_runtime.pid = getpid();
-    ol_runtime.shared = read_options(descriptor);
+    ol_runtime.shared = read_options(value_of(descriptor));
     if (!ol_runtime.shared) give_up("the runtime was started without its options; use `onelevel run`");
     (void)ol_raw(SYS_personality, (long)ol_runtime.shared->personality, 0, 0, 0, 0, 0);
     open_memory(ol_runtime.shared);

@@ -240,9 +240,12 @@ void ol_signal_deliver(int signal, siginfo_t *info, void *context)
     }
 }
 
-/* What the program had inherited: SIGBUS and SIGSYS may be ignored. */
+/* What the program had inherited: SIGBUS and SIGSYS may be ignored, or blocked, which must not really be so. */
 void ol_signals_init(void)
 {
+    unsigned long mask = 0;
+    (void)ol_raw(SYS_rt_sigprocmask, SIG_UNBLOCK, address_of(&ours), address_of(&mask), KERNEL_MASK_BYTES, 0, 0);
+    blocked_of_ours = mask & ours;
     (void)ol_raw(SYS_rt_sigaction, SIGBUS, 0, address_of(&actions[0]), KERNEL_MASK_BYTES, 0, 0);
     (void)ol_raw(SYS_rt_sigaction, SIGSYS, 0, address_of(&actions[1]), KERNEL_MASK_BYTES, 0, 0);
 }

@@ -25,7 +25,7 @@
 #include "machine/linux/run/runtime.h"
 #include "machine/linux/run/wires.h"
 
-enum { OBJECT_BYTES = 1024, OBJECT_BYTES_MAX = 64 << 10, ABSENT_TRIES = 64, VECTOR_MAX = 256 };
+enum { OBJECT_BYTES = 1024, OBJECT_BYTES_MAX = 64 << 10, ABSENT_TRIES = 64, VECTOR_MAX = 64 };
 
 static long address_of(const void *p)
 {

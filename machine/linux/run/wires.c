@@ -38,8 +38,9 @@ long ol_wires_add(struct ol_wires *wires, unsigned long address, unsigned long b
 void ol_wires_add_object(struct ol_wires *wires, unsigned long address, unsigned long bytes)
 {
     if (!ol_in_window(address)) return;
-    const unsigned long end = address + bytes;
-    for (unsigned long page = address & ~page_mask; page < end; page += OL_RUN_PAGE_BYTES)
+    const unsigned long first = address & ~page_mask, end = address + bytes;
+    if (wire_pages(wires, first, (end - first + page_mask) / OL_RUN_PAGE_BYTES, OL_WRITE) == OL_OK) return;
+    for (unsigned long page = first; page < end; page += OL_RUN_PAGE_BYTES)
         if (wire_pages(wires, page, 1, OL_WRITE) != OL_OK && wire_pages(wires, page, 1, OL_READ) != OL_OK) return;
 }
 

@@ -5,7 +5,7 @@
 
 #include "core/types.h"
 
-enum { OL_WIRES_MAX = 272 };
+enum { OL_WIRES_MAX = 96 };
 
 struct ol_wires {
     unsigned count;
