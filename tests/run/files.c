@@ -304,7 +304,8 @@ static void test_stdio(void)
     char *p = map_pages(1 << 20), *line = NULL;
     size_t room = 0;
     FILE *file = fopen("stdio", "w+");
-    CHECK(file && setvbuf(file, malloc(300000), _IOFBF, 300000) == 0, "fopen");
+    char *buffer = malloc(300000);
+    CHECK(file && buffer && setvbuf(file, buffer, _IOFBF, 300000) == 0, "fopen");
     fill(p, 1 << 20, 11);
     force_out(p, 1 << 20);
     CHECK(fwrite(p, 1, 1 << 20, file) == 1 << 20, "fwrite");
@@ -314,6 +315,7 @@ static void test_stdio(void)
     CHECK(fread(p, 1, 1 << 20, file) == 1 << 20, "fread");
     check_filled(p, 1 << 20, 11, "fread");
     CHECK(fclose(file) == 0, "fclose");
+    free(buffer);
     file = fopen("lines", "w+");
     for (int i = 0; i < 100000; i++) CHECK(fprintf(file, "line %d\n", i) > 0, "fprintf");
     rewind(file);

@@ -36,8 +36,9 @@ options=
 echo 'as an ordinary user:'
 copy=$folder/copy # an ordinary user may not be able to reach the build
 mkdir "$copy"
-cp "$onelevel" "$2/libonelevel-run.so" "$programs"/run_* "$copy"
-chmod 755 "$copy" "$copy"/run_* "$copy"/*onelevel*
+cp "$onelevel" "$2/libonelevel-run.so" "$copy"
+for name in files sockets forks memory signals; do cp "$programs/run_$name" "$copy"; done
+chmod 755 "$copy" "$copy"/*
 for name in 'files .' sockets forks memory signals; do
     # shellcheck disable=SC2086
     (cd "$folder/files" && setpriv --reuid=65534 --regid=65534 --clear-groups \

@@ -84,7 +84,7 @@ static long call_sigaction(const struct ol_call *call)
     const long signal = call->argument[0];
     const struct kernel_action *set = (const struct kernel_action *)(uintptr_t)call->argument[1];
     struct kernel_action *old = (struct kernel_action *)(uintptr_t)call->argument[2];
-    struct kernel_action copy, was;
+    struct kernel_action copy = {0}, was = {0};
     if (call->argument[3] != KERNEL_MASK_BYTES) return -EINVAL;
     if (action_of(signal)) return action_of_ours(signal, set, old);
     if (set) {
