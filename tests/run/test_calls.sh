@@ -5,8 +5,8 @@
 # themselves, natively and under `onelevel run`; as this user and, for root, as one who may not have kernel faults.
 set -eu
 . "$(dirname "$0")/common.sh" "$1" "$2"
-mkdir "$folder/files"
-chmod 777 "$folder" "$folder/files"
+mkdir "$folder/files" "$folder/theirs"
+chmod 777 "$folder" "$folder/files" "$folder/theirs"
 
 # checked COMMAND...: ends well, natively and managed, with the same output.
 checked()
@@ -41,7 +41,7 @@ for name in files sockets forks memory signals; do cp "$programs/run_$name" "$co
 chmod 755 "$copy" "$copy"/*
 for name in 'files .' sockets forks memory signals; do
     # shellcheck disable=SC2086
-    (cd "$folder/files" && setpriv --reuid=65534 --regid=65534 --clear-groups \
+    (cd "$folder/theirs" && setpriv --reuid=65534 --regid=65534 --clear-groups \
         "$copy/onelevel" run --ram 4M --quiet -- "$copy"/run_$name) >"$folder/out" 2>"$folder/err" ||
         fail "$name: $(tail -n 30 "$folder/out" "$folder/err")"
     echo "$name: $(wc -l <"$folder/out") groups"
