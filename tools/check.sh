@@ -120,7 +120,7 @@ run_step()
         built_step "$1" "${1#*-}" -Db_sanitize=address,undefined -Db_lundef=false -- -t 5 "${suites[@]}" --suite cli
         ;;
     thread-*) built_step "$1" "${1#*-}" -Db_sanitize=thread -Db_lundef=false -- -t 5 "${suites[@]}" ;;
-    valgrind) built_step "$1" gcc -- --setup valgrind --suite unit --no-suite linux ;;
+    valgrind) built_step "$1" gcc -- --setup valgrind --suite unit --no-suite linux --no-suite long ;;
     *)
         echo "check: there is no step '$1'; the steps are: test all ${steps[*]}" >&2
         exit 2
