@@ -128,14 +128,15 @@ enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, u
                              ol_va *out);
 
 /* The pages and their contents are gone. Parts of the range without a region are passed over; regions are split.
- * OL_E_INVALID; OL_E_NO_META if a split needs metadata that is not to be had. */
+ * OL_E_INVALID; OL_E_NO_META if a split or a node shared with a forked space needs metadata that is not to be had: then
+ * some of the pages may be gone already. */
 enum ol_status ol_region_unmap(struct ol_space *space, ol_va va, uint64_t pages);
 
 /* Changes the rights. OL_E_NO_REGION (nothing changed) if a part of the range is not mapped; OL_E_NO_META. */
 enum ol_status ol_region_protect(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights);
 
 /* Moves pages [va, va+pages) with their contents, the rest of [to, to+to_pages) is zeros with the same rights;
- * to_pages >= pages. The range must lie in one region; the target must be free, or be the range itself (growing in
+ * to_pages >= pages. The range must be mapped throughout; the target must be free, or be the range itself (growing in
  * place). OL_E_NO_REGION, OL_E_OVERLAP, OL_E_NO_META. */
 enum ol_status ol_region_move(struct ol_space *space, ol_va va, uint64_t pages, ol_va to, uint64_t to_pages);
 
