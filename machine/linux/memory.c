@@ -129,6 +129,7 @@ enum ol_status ol_memory_open_at(const struct ol_memory_options *options, ol_va 
     enum ol_status status = options_check(options, error);
     if (status != OL_OK) return status;
     struct ol_memory *memory = ol_reserve(sizeof(*memory));
+    *error = "there is no address space left";
     if (!memory) return OL_E_NO_META;
     const uint32_t budget = pages_of(options->ram_bytes ? options->ram_bytes : options->resident_bytes);
     /* If nothing can be written out, pages stay: there are frames for all the memory the computer has. */
