@@ -203,8 +203,9 @@ static void test_a_large_range_costs_nothing(void **state)
     (void)state;
     struct ol_memory *memory = open_memory(&(struct ol_memory_options){.ram_bytes = 4 * MIB});
     const size_t bytes = (size_t)1 << 38;
-    unsigned char *range = ol_memory_map(memory, bytes);
-    assert_non_null(range);
+    /* Volatile: clang 14 takes bytes that lie 2^32 + 1 apart for neighbours and stores sixteen at once. */
+    volatile unsigned char *range = ol_memory_map(memory, bytes);
+    assert_non_null((const void *)range);
     for (size_t i = 0; i < 64; i++) range[bytes / 64 * i + i] = (unsigned char)(i + 1);
     for (size_t i = 0; i < 64; i++) assert_int_equal(range[bytes / 64 * i + i], i + 1);
     const struct ol_memory_statistics now = statistics_of(memory);
