@@ -26,7 +26,9 @@ int main(int argc, char **argv)
         return 1;
     }
     enum ol_trace_status status;
-    while ((status = ol_trace_read(trace, references, BATCH, &count)) == OL_TRACE_OK && count) total += count;
+    while ((status = ol_trace_read(trace, references, BATCH, &count)) == OL_TRACE_OK && count) {
+        for (size_t i = 0; i < count; i++) total += references[i].count;
+    }
     if (status != OL_TRACE_OK) fprintf(stderr, "read_trace: %s\n", ol_trace_message(trace));
     else printf("%llu\n", (unsigned long long)total);
     ol_trace_close(trace);

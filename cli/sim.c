@@ -281,7 +281,9 @@ static bool set_up(const struct arguments *arguments, struct setup *setup)
 static bool replay_batch(struct ol_sim *sim, const struct ol_reference *references, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const enum ol_status status = ol_sim_reference(sim, references[i].va, references[i].access);
+        enum ol_status status = OL_OK;
+        for (uint32_t k = 0; k < references[i].count && status == OL_OK; k++)
+            status = ol_sim_reference(sim, references[i].va, references[i].access);
         if (status == OL_OK) continue;
         struct ol_sim_counters counters;
         ol_sim_get_counters(sim, &counters);

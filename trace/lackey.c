@@ -11,7 +11,7 @@ enum { SIZE_MAX_BYTES = 1 << 16 };
 static const char shape[] = "\"I  ADDRESS,SIZE\", \" L ADDRESS,SIZE\", \" S ADDRESS,SIZE\" or \" M ADDRESS,SIZE\"";
 
 /* The access that the first three characters of a line mean; OL_NONE if they mean none. */
-static unsigned kind_of(const char *line)
+static uint8_t kind_of(const char *line)
 {
     if (line[0] == 'I') return line[1] == ' ' && line[2] == ' ' ? OL_EXEC : OL_NONE;
     if (line[0] != ' ' || line[1] == '\n' || line[2] != ' ') return OL_NONE;
@@ -76,17 +76,18 @@ static size_t lackey_parse(struct ol_trace_text *text, const struct ol_trace_opt
     size_t count = 0;
     while (text->at < text->end && max - count >= OL_TRACE_LINE_REFERENCES) {
         ol_va first, last;
-        const unsigned access = kind_of(text->at);
+        const uint8_t access = kind_of(text->at);
         if (access == OL_NONE) {
             if (ol_trace_skip_comment(text)) continue;
             text->expected = shape;
             break;
         }
         if (!parse_line(text, options, &first, &last)) break;
-        references[count++] = (struct ol_reference){.va = first, .access = access};
+        references[count++] = (struct ol_reference){.va = first, .access = access, .count = 1};
         uint64_t page = first >> options->page_shift;
         while (page++ < last >> options->page_shift)
-            references[count++] = (struct ol_reference){.va = page << options->page_shift, .access = access};
+            references[count++] =
+                (struct ol_reference){.va = page << options->page_shift, .access = access, .count = 1};
     }
     return count;
 }

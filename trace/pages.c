@@ -40,7 +40,7 @@ static bool parse_line(struct ol_trace_text *text, const struct ol_trace_options
         text->limit = options->last_va >> options->page_shift;
         return false;
     }
-    *reference = (struct ol_reference){.va = page << options->page_shift, .access = OL_READ};
+    *reference = (struct ol_reference){.va = page << options->page_shift, .access = OL_READ, .count = 1};
     ol_trace_skip_line(text);
     return true;
 }
@@ -55,7 +55,8 @@ static size_t pages_parse(struct ol_trace_text *text, const struct ol_trace_opti
         uint64_t page, lost;
         const char *const behind = ol_trace_hex(text->at, &page, &lost);
         if (*behind == '\n' && behind != text->at && lost == 0 && page <= last_page) {
-            references[count++] = (struct ol_reference){.va = page << options->page_shift, .access = OL_READ};
+            references[count++] =
+                (struct ol_reference){.va = page << options->page_shift, .access = OL_READ, .count = 1};
             text->at = behind + 1;
             text->line++;
             continue;

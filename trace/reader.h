@@ -15,9 +15,22 @@
 
 #include "core/types.h"
 
+/* What a record of a trace is about. A reader that was not asked for events gives references alone. */
+enum ol_trace_event {
+    OL_TRACE_REFERENCE,
+    OL_TRACE_MAP,   /* from va on, `count` pages were mapped */
+    OL_TRACE_UNMAP, /* … were unmapped */
+    OL_TRACE_BREAK, /* the program's break is now va */
+};
+
+/* `count` references alike, one directly after the other: the same thread's, to the same page, with the same access. A
+ * simulator that counts them one by one and one that takes them at once come to the same result. */
 struct ol_reference {
     ol_va va;        /* of its first byte in this page; for page lists, of the page */
-    unsigned access; /* OL_READ, OL_WRITE or OL_EXEC */
+    uint8_t access;  /* OL_READ, OL_WRITE or OL_EXEC; 0 for events */
+    uint8_t event;   /* enum ol_trace_event */
+    uint16_t thread; /* from 0, in order of creation */
+    uint32_t count;  /* of a reference: at least 1 */
 };
 
 enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_LACKEY, OL_TRACE_PAGES };

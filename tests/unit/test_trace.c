@@ -19,6 +19,11 @@
 enum compression { PLAIN, GZIP, ZSTD, COMPRESSIONS };
 enum { BATCH = 300, MESSAGE_BYTES = 512 };
 
+#define REFERENCE(address, kind)                      \
+    {                                                 \
+        .va = (address), .access = (kind), .count = 1 \
+    }
+
 static char path[] = "/tmp/onelevel-trace-XXXXXX";
 
 static int set_up(void **state)
@@ -121,10 +126,11 @@ static const char lackey_text[] = "==123== Lackey, an example Valgrind tool\n"
                                   "==123== \n";
 
 static const struct ol_reference lackey_references[] = {
-    {0x04001000, OL_EXEC},      {0x1ffeffe7e, OL_READ}, {0x1ffeffe7e, OL_WRITE}, {0x0421dff8, OL_WRITE},
-    {0x0421dff9, OL_WRITE},     {0x0421e000, OL_WRITE}, {0xfff, OL_EXEC},        {0x1000, OL_EXEC},
-    {0x10ffe, OL_READ},         {0x11000, OL_READ},     {0x12000, OL_READ},      {0x13000, OL_READ},
-    {0x7fffffffffff, OL_WRITE},
+    REFERENCE(0x04001000, OL_EXEC),      REFERENCE(0x1ffeffe7e, OL_READ), REFERENCE(0x1ffeffe7e, OL_WRITE),
+    REFERENCE(0x0421dff8, OL_WRITE),     REFERENCE(0x0421dff9, OL_WRITE), REFERENCE(0x0421e000, OL_WRITE),
+    REFERENCE(0xfff, OL_EXEC),           REFERENCE(0x1000, OL_EXEC),      REFERENCE(0x10ffe, OL_READ),
+    REFERENCE(0x11000, OL_READ),         REFERENCE(0x12000, OL_READ),     REFERENCE(0x13000, OL_READ),
+    REFERENCE(0x7fffffffffff, OL_WRITE),
 };
 
 static const char pages_text[] = "# a comment\n"
@@ -138,8 +144,13 @@ static const char pages_text[] = "# a comment\n"
                                  "abc"; /* no newline at the end */
 
 static const struct ol_reference pages_references[] = {
-    {0x401a000, OL_READ}, {0x1fff000000, OL_READ}, {0x1fff001000, OL_READ}, {0x7ffffffff000, OL_READ},
-    {0, OL_READ},         {0x5000, OL_READ},       {0xabc000, OL_READ},
+    REFERENCE(0x401a000, OL_READ),
+    REFERENCE(0x1fff000000, OL_READ),
+    REFERENCE(0x1fff001000, OL_READ),
+    REFERENCE(0x7ffffffff000, OL_READ),
+    REFERENCE(0, OL_READ),
+    REFERENCE(0x5000, OL_READ),
+    REFERENCE(0xabc000, OL_READ),
 };
 
 static void check_good(const char *name, const struct ol_trace_options *options, const struct ol_reference *expected,
@@ -155,6 +166,8 @@ static void check_good(const char *name, const struct ol_trace_options *options,
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(references[i].va, expected[i].va);
         assert_int_equal(references[i].access, expected[i].access);
+        assert_int_equal(references[i].count, 1);
+        assert_int_equal(references[i].event, OL_TRACE_REFERENCE);
     }
 }
 
@@ -194,12 +207,12 @@ static void test_other_page_sizes(void **state)
     (void)state;
     static const char text[] = " L 1ffe,4\n S 3ffe,4\n";
     const struct ol_trace_options options = {.page_shift = 13, .last_va = 0xffffffff};
-    const struct ol_reference expected[] = {
-        {0x1ffe, OL_READ}, {0x2000, OL_READ}, {0x3ffe, OL_WRITE}, {0x4000, OL_WRITE}};
+    const struct ol_reference expected[] = {REFERENCE(0x1ffe, OL_READ), REFERENCE(0x2000, OL_READ),
+                                            REFERENCE(0x3ffe, OL_WRITE), REFERENCE(0x4000, OL_WRITE)};
     write_file(text, strlen(text), "wb");
     check_good(path, &options, expected, 4);
     const struct ol_trace_options large = {.page_shift = 21, .last_va = 0xffffffff};
-    const struct ol_reference unsplit[] = {{0x1ffe, OL_READ}, {0x3ffe, OL_WRITE}};
+    const struct ol_reference unsplit[] = {REFERENCE(0x1ffe, OL_READ), REFERENCE(0x3ffe, OL_WRITE)};
     check_good(path, &large, unsplit, 2);
 }
 
