@@ -3,8 +3,7 @@
  * The pmap interface: the machine's own form of a space's translations, and its physical memory.
  *
  * Conditions that hold for all functions:
- * - `machine` is the pointer given to ol_system_create. The core holds its lock, except for frame_map and
- *   frame_unmap of a busy frame.
+ * - `machine` is the pointer given to ol_system_create. The core holds its lock.
  * - Addresses are page aligned; ranges are given as first address and number of pages, and lie inside the range
  *   the pmap was created with.
  * - Mappings are only a cache: the machine may forget any unwired mapping at any time, and a fault enters it again.
@@ -73,6 +72,8 @@ struct ol_pmap_ops {
     void (*frame_unmap)(void *machine, ol_frame_no frame);
     /* The frame is lent away (ol_frames_lend): the machine may give its memory back to whom it has it from. */
     void (*frame_discard)(void *machine, ol_frame_no frame);
+    /* Puts unmapped frames into the order in which it is cheapest to enter them at neighbouring pages. NULL: any is. */
+    void (*frame_arrange)(void *machine, ol_frame_no *frames, uint32_t n);
 };
 
 #endif

@@ -123,18 +123,16 @@ void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame
     io->pages = pages;
     io->complete = transfer_complete;
     io->context = &transfer;
+    for (uint32_t i = 0; i < n; i++) pages[i] = system->pmap->frame_map(system->machine, frames[i]);
     system->io_busy++;
     ol_unlock(system);
-
-    for (uint32_t i = 0; i < n; i++) pages[i] = system->pmap->frame_map(system->machine, frames[i]);
     system->pager->ops->submit(system->pager, io);
     transfer_wait(&transfer);
+    ol_lock(system);
     for (uint32_t i = 0; i < n; i++) {
         system->pmap->frame_unmap(system->machine, frames[i]);
         status[i] = io->status[i];
     }
-
-    ol_lock(system);
     system->io_busy--;
     atomic_fetch_add(&system->io_generation, 1);
     if (system->io_waiters) system->port.wake(system->port.context, (const uint32_t *)&system->io_generation);

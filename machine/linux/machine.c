@@ -129,21 +129,17 @@ ol_va ol_linux_find_window(uint64_t bytes)
 /* --- the machine
  * ------------------------------------------------------------------------------------------------------ */
 
-static size_t arena_bytes(const struct ol_linux *machine)
-{
-    return (size_t)machine->frames_max * OL_LINUX_PAGE_BYTES;
-}
-
 static size_t frames_bytes(const struct ol_linux *machine)
 {
     return (size_t)machine->frames_max * sizeof(*machine->frames);
 }
 
 /* The target of a move must be registered with the same descriptor. A window cannot be forked, so neither need this. */
-static bool open_arena(struct ol_linux *machine)
+static bool register_arena(const struct ol_linux *machine)
 {
-    if (machine->dont_fork) (void)madvise(machine->arena, arena_bytes(machine), MADV_DONTFORK);
-    return !machine->uffd.can_move || ol_uffd_register_wp(&machine->uffd, machine->arena, arena_bytes(machine));
+    const struct ol_arena *arena = &machine->arena;
+    if (machine->dont_fork) (void)madvise(arena->memory, ol_arena_bytes(arena), MADV_DONTFORK);
+    return !machine->uffd.can_move || ol_uffd_register_wp(&machine->uffd, arena->memory, ol_arena_bytes(arena));
 }
 
 enum ol_status ol_linux_create(const struct ol_linux_options *options, struct ol_linux **out, const char **error)
@@ -160,8 +156,7 @@ enum ol_status ol_linux_create(const struct ol_linux_options *options, struct ol
         return status;
     }
     machine->frames = ol_reserve(frames_bytes(machine));
-    machine->arena = ol_reserve(arena_bytes(machine));
-    if (!machine->frames || !machine->arena || !open_arena(machine)) {
+    if (!machine->frames || !ol_arena_open(&machine->arena, machine->frames_max) || !register_arena(machine)) {
         ol_linux_destroy(machine);
         return OL_E_NO_META;
     }
@@ -173,7 +168,7 @@ void ol_linux_destroy(struct ol_linux *machine)
 {
     ol_uffd_close(&machine->uffd);
     ol_release(machine->frames, frames_bytes(machine));
-    ol_release(machine->arena, arena_bytes(machine));
+    ol_arena_close(&machine->arena);
     ol_release(machine, sizeof(*machine));
 }
 
@@ -185,7 +180,7 @@ enum ol_status ol_linux_forked(struct ol_linux *machine, const char **error)
     const enum ol_status status = ol_uffd_open(no_move, &machine->uffd, error);
     if (status != OL_OK) return status;
     *error = "the windows cannot be registered again";
-    if (!open_arena(machine)) return OL_E_NO_META;
+    if (!register_arena(machine)) return OL_E_NO_META;
     for (const struct ol_pmap *pmap = machine->pmaps; pmap; pmap = pmap->next)
         if (!open_window(machine, pmap)) return OL_E_NO_META;
     return OL_OK;
@@ -193,5 +188,6 @@ enum ol_status ol_linux_forked(struct ol_linux *machine, const char **error)
 
 uint64_t ol_linux_metadata_bytes(const struct ol_linux *machine, uint32_t frames_used)
 {
-    return sizeof(*machine) + (uint64_t)frames_used * sizeof(*machine->frames) + machine->tables_bytes;
+    return sizeof(*machine) + (uint64_t)frames_used * sizeof(*machine->frames) + machine->tables_bytes +
+           ol_arena_metadata_bytes(&machine->arena);
 }

@@ -2,13 +2,14 @@
 /*
  * The running process as a machine.
  *
- * A frame is a slot of an arena. Entering a page moves its memory from the slot to where the program sees it (a window
- * of the process's address space for each pmap), removing moves it back, atomically and without copying; where
- * UFFDIO_MOVE is missing or refuses, a copy does the same work. So a frame's memory is at one place at a time:
+ * A frame is memory that is either in some slot of an arena or where the program sees it (in a window of the process's
+ * address space for each pmap). Entering a page moves it from the slot to the window, removing moves it to a slot
+ * again, atomically and without copying; where UFFDIO_MOVE is missing or refuses, a copy does the same work. Neighbours
+ * move together. So a frame's memory is at one place at a time:
  *
  *      nowhere   untouched or discarded
  *      zeros     nowhere, but the contents are zeros (made when they are entered or looked at)
- *      arena     in the slot: the core's alone
+ *      arena     in a slot: the core's alone
  *      window    mapped: the program's
  *
  * There is no referenced and no modified bit, and a frame cannot be mapped twice; the core emulates what it needs.
@@ -19,6 +20,7 @@
 
 #include <sys/types.h>
 
+#include "machine/linux/arena.h"
 #include "machine/linux/uffd.h"
 #include "onelevel/core.h"
 #include "pager/lock.h"
@@ -33,14 +35,14 @@ struct ol_linux_options {
 enum ol_linux_place { OL_PLACE_NOWHERE, OL_PLACE_ZEROS, OL_PLACE_ARENA, OL_PLACE_WINDOW };
 
 struct ol_linux_frame {
-    uint64_t address : 48; /* s: in the process, if OL_PLACE_WINDOW */
+    uint64_t address : 48; /* s: in the process, if OL_PLACE_ARENA or OL_PLACE_WINDOW */
     uint64_t place : 2;    /* s: enum ol_linux_place */
     uint64_t rights : 3;   /* s: of the mapping */
 };
 
 struct ol_linux {
     struct ol_uffd uffd;
-    char *arena;                   /* c: frames_max pages */
+    struct ol_arena arena;         /* s: a slot for each frame */
     struct ol_linux_frame *frames; /* c: frames_max, lazily backed */
     uint32_t frames_max;           /* c: */
     bool dont_fork;                /* c: */

@@ -9,9 +9,16 @@
 #include "machine/linux/internal.h"
 #include "pager/reserve.h"
 
-static char *arena_of(const struct ol_linux *machine, ol_frame_no frame)
+static size_t bytes_of(uint32_t pages)
 {
-    return machine->arena + (size_t)frame * OL_LINUX_PAGE_BYTES;
+    return (size_t)pages * OL_LINUX_PAGE_BYTES;
+}
+
+/* The frame's memory is now there: in a slot or in a window. */
+static void place_at(struct ol_linux_frame *frame, enum ol_linux_place place, const char *address)
+{
+    frame->place = place & 3U;
+    frame->address = (uint64_t)(uintptr_t)address & 0xffffffffffff;
 }
 
 /* --- which frame a window's page shows -----------------------------------------------------------------------------
@@ -63,69 +70,63 @@ static struct ol_pmap *pmap_of_address(const struct ol_linux *machine, const voi
 /* --- taking mappings away --------------------------------------------------------------------------------------------
  */
 
-/* Copies a page of the window into its slot. False if there is no page: touching it would fault right here, so the
+/* Copies a page of the window into a slot. False if there is no page: touching it would fault right here, so the
  * kernel is asked to read it. */
-static bool read_window(struct ol_linux *machine, ol_frame_no frame, char *address)
+static bool read_window(const struct ol_linux *machine, char *slot, char *address)
 {
-    struct iovec to = {arena_of(machine, frame), OL_LINUX_PAGE_BYTES}, from = {address, OL_LINUX_PAGE_BYTES};
+    struct iovec to = {slot, OL_LINUX_PAGE_BYTES}, from = {address, OL_LINUX_PAGE_BYTES};
     const ssize_t got = process_vm_readv(machine->pid, &to, 1, &from, 1, 0);
     if (got == OL_LINUX_PAGE_BYTES) return true;
     if (errno == EFAULT) return false;
-    memcpy(to.iov_base, address, OL_LINUX_PAGE_BYTES); /* the call is forbidden here */
+    memcpy(slot, address, OL_LINUX_PAGE_BYTES); /* the call is forbidden here */
     return true;
 }
 
 /* The copying way: no thread can write once the page is protected; it then waits in its fault for the core's lock.
  * No page here, and none in the slot, which was empty: it was dropped behind our back, and is zeros as for anyone. */
-static void copy_out(struct ol_linux *machine, ol_frame_no frame, char *address)
+static void copy_out(const struct ol_linux *machine, char *slot, char *address)
 {
     (void)ol_uffd_protect(&machine->uffd, address, OL_LINUX_PAGE_BYTES, true);
-    if (!read_window(machine, frame, address) && !ol_uffd_is_present(arena_of(machine, frame)))
-        memset(arena_of(machine, frame), 0, OL_LINUX_PAGE_BYTES);
+    if (!read_window(machine, slot, address) && !ol_uffd_is_present(slot)) memset(slot, 0, OL_LINUX_PAGE_BYTES);
     (void)madvise(address, OL_LINUX_PAGE_BYTES, MADV_DONTNEED);
 }
 
-/* One page from its window to its slot. */
-static void move_out_one(struct ol_linux *machine, ol_frame_no frame, char *address)
+/* n pages from a window to slots. */
+static void move_out(const struct ol_linux *machine, char *slot, char *address, uint32_t n)
 {
-    size_t moved = 0;
-    if (!machine->uffd.can_move ||
-        ol_uffd_move(&machine->uffd, arena_of(machine, frame), address, OL_LINUX_PAGE_BYTES, &moved))
-        copy_out(machine, frame, address);
+    for (size_t done = 0, moved; done < bytes_of(n); done += moved) {
+        moved = 0;
+        if (machine->uffd.can_move)
+            (void)ol_uffd_move(&machine->uffd, slot + done, address + done, bytes_of(n) - done, &moved);
+        if (moved) continue;
+        copy_out(machine, slot + done, address + done);
+        moved = OL_LINUX_PAGE_BYTES;
+    }
 }
 
-/* After the memory is back in the slot. */
-static void note_moved_out(struct ol_linux *machine, ol_frame_no number)
+/* Takes frames[0..n), neighbours in a window, out of it. */
+static void move_out_run(struct ol_linux *machine, const ol_frame_no *frames, uint32_t n)
 {
-    struct ol_linux_frame *frame = &machine->frames[number];
-    char *address = ol_linux_frame_address(frame);
+    char *address = ol_linux_frame_address(&machine->frames[frames[0]]);
     struct ol_pmap *pmap = pmap_of_address(machine, address);
-    note_unmapped(pmap, page_index(pmap, address));
-    frame->place = OL_PLACE_ARENA;
+    uint32_t length;
+    for (uint32_t i = 0; i < n; i++) note_unmapped(pmap, page_index(pmap, address) + i);
+    for (uint32_t done = 0; done < n; done += length) {
+        char *slot = ol_arena_take(&machine->arena, n - done, &length);
+        move_out(machine, slot, address + bytes_of(done), length);
+        for (uint32_t i = 0; i < length; i++)
+            place_at(&machine->frames[frames[done + i]], OL_PLACE_ARENA, slot + bytes_of(i));
+    }
 }
 
-/* Moves a run of frames, neighbours both in the arena and in the window. */
-static void move_out_run(struct ol_linux *machine, ol_frame_no first, uint32_t n)
-{
-    char *address = ol_linux_frame_address(&machine->frames[first]);
-    size_t moved = 0;
-    if (n > 1 && machine->uffd.can_move)
-        (void)ol_uffd_move(&machine->uffd, arena_of(machine, first), address, (size_t)n * OL_LINUX_PAGE_BYTES, &moved);
-    for (uint32_t i = (uint32_t)(moved / OL_LINUX_PAGE_BYTES); i < n; i++)
-        move_out_one(machine, first + i, address + (size_t)i * OL_LINUX_PAGE_BYTES);
-    for (uint32_t i = 0; i < n; i++) note_moved_out(machine, first + i);
-}
-
-/* How many of frames[0..n) continue frames[0] both in the arena and in the window. */
+/* How many of frames[0..n) are in the same place as frames[0], one beside the other. */
 static uint32_t run_length(const struct ol_linux *machine, const ol_frame_no *frames, uint32_t n)
 {
     const struct ol_linux_frame *first = &machine->frames[frames[0]];
     uint32_t length = 1;
-    while (length < n && frames[length] == frames[0] + length) {
+    for (; length < n; length++) {
         const struct ol_linux_frame *next = &machine->frames[frames[length]];
-        if (next->place != OL_PLACE_WINDOW || next->address != first->address + (uint64_t)length * OL_LINUX_PAGE_BYTES)
-            break;
-        length++;
+        if (next->place != first->place || next->address != first->address + bytes_of(length)) break;
     }
     return length;
 }
@@ -141,7 +142,7 @@ static uint32_t pmap_frame_protect(void *context, const ol_frame_no *frames, uin
             continue;
         }
         const uint32_t length = run_length(machine, frames + i, n - i);
-        move_out_run(machine, frames[i], length);
+        move_out_run(machine, frames + i, length);
         i += length;
     }
     return n;
@@ -165,51 +166,80 @@ static void pmap_remove(void *context, struct ol_pmap *pmap, ol_va va, uint64_t 
 /* --- entering mappings
  * ------------------------------------------------------------------------------------------------ */
 
-/* The page's memory goes from the slot to an absent place of the window. Returns an errno. */
-static int move_in(struct ol_linux *machine, ol_frame_no frame, char *address, bool writable)
+/* The memory of n frames goes from neighbouring slots to absent places of a window. *moved: how many pages. Returns an
+ * errno. */
+static int move_in(struct ol_linux *machine, char *slot, char *address, uint32_t n, bool writable, uint32_t *moved)
 {
-    size_t moved = 0;
-    if (writable && machine->uffd.can_move) {
-        const int error = ol_uffd_move(&machine->uffd, address, arena_of(machine, frame), OL_LINUX_PAGE_BYTES, &moved);
-        if (error != EBUSY) return error; /* EBUSY: shared with a forked process; a copy is as good */
+    size_t bytes = 0;
+    int error = EBUSY;
+    if (writable && machine->uffd.can_move) error = ol_uffd_move(&machine->uffd, address, slot, bytes_of(n), &bytes);
+    if (error == EBUSY && !bytes) { /* EBUSY: shared with a forked process; a copy is as good */
+        error = ol_uffd_copy(&machine->uffd, address, slot, bytes_of(n), !writable, &bytes);
+        if (bytes) (void)madvise(slot, bytes, MADV_DONTNEED);
     }
-    const int error = ol_uffd_copy(&machine->uffd, address, arena_of(machine, frame), OL_LINUX_PAGE_BYTES, !writable);
-    if (!error) (void)madvise(arena_of(machine, frame), OL_LINUX_PAGE_BYTES, MADV_DONTNEED);
-    return error;
+    *moved = (uint32_t)(bytes / OL_LINUX_PAGE_BYTES);
+    for (uint32_t i = 0; i < *moved; i++) ol_arena_give(&machine->arena, slot + bytes_of(i));
+    return *moved ? 0 : error;
 }
 
 static const char zeros[OL_LINUX_PAGE_BYTES] __attribute__((aligned(OL_LINUX_PAGE_BYTES)));
 
-/* Zeros that are not anywhere yet: a read gets the kernel's page of zeros, a write a page of its own at once. */
-static int zero_in(struct ol_linux *machine, char *address, bool writable, unsigned access)
+/* Zeros that are not anywhere yet: the kernel's page of zeros, or, where one page is about to be written or may not be
+ * written, a page of its own at once. */
+static int zero_in(const struct ol_linux *machine, char *address, uint32_t n, bool writable, unsigned access,
+                   uint32_t *moved)
 {
-    if (writable && !(access & OL_WRITE)) return ol_uffd_zero(&machine->uffd, address, OL_LINUX_PAGE_BYTES);
-    return ol_uffd_copy(&machine->uffd, address, zeros, OL_LINUX_PAGE_BYTES, !writable);
+    size_t bytes;
+    int error;
+    if (writable && (n > 1 || !(access & OL_WRITE))) error = ol_uffd_zero(&machine->uffd, address, bytes_of(n), &bytes);
+    else error = ol_uffd_copy(&machine->uffd, address, zeros, OL_LINUX_PAGE_BYTES, !writable, &bytes);
+    *moved = (uint32_t)(bytes / OL_LINUX_PAGE_BYTES);
+    return *moved ? 0 : error;
 }
 
-static enum ol_status enter_one(struct ol_linux *machine, struct ol_pmap *pmap, char *address, ol_frame_no number,
-                                unsigned rights, unsigned access)
+/* How many of frames[0..n) can be entered at neighbouring pages in one go: their memory is side by side, or nowhere. */
+static uint32_t enter_length(const struct ol_linux *machine, const struct ol_pmap *pmap, uint64_t page,
+                             const ol_frame_no *frames, uint32_t n)
 {
-    struct ol_linux_frame *frame = &machine->frames[number];
+    const bool is_zeros = machine->frames[frames[0]].place == OL_PLACE_ZEROS;
+    uint32_t length = 1;
+    if (!is_zeros) n = run_length(machine, frames, n);
+    while (length < n && !pmap->frame_of[page + length] &&
+           (!is_zeros || machine->frames[frames[length]].place == OL_PLACE_ZEROS))
+        length++;
+    return length;
+}
+
+/* Enters some of frames[0..n), at least one; *entered: how many. */
+static enum ol_status enter_run(struct ol_linux *machine, struct ol_pmap *pmap, char *address,
+                                const ol_frame_no *frames, uint32_t n, unsigned rights, unsigned access,
+                                uint32_t *entered)
+{
+    struct ol_linux_frame *first = &machine->frames[frames[0]];
     const uint64_t page = page_index(pmap, address);
     const bool writable = rights & OL_WRITE;
-    if (pmap->frame_of[page] == number + 1) { /* only the rights change */
+    *entered = 1;
+    if (pmap->frame_of[page] == frames[0] + 1) { /* only the rights change */
         if (ol_uffd_protect(&machine->uffd, address, OL_LINUX_PAGE_BYTES, !writable)) return OL_E_NO_META;
-        frame->rights = rights & 7U;
+        first->rights = rights & 7U;
         return OL_OK;
     }
     if (pmap->frame_of[page]) {
         const ol_frame_no other = pmap->frame_of[page] - 1;
         (void)pmap_frame_protect(machine, &other, 1, OL_NONE);
     }
-    (void)pmap_frame_protect(machine, &number, 1, OL_NONE); /* it may be mapped elsewhere: it moves */
-    const int error = frame->place == OL_PLACE_ZEROS ? zero_in(machine, address, writable, access)
-                                                     : move_in(machine, number, address, writable);
+    if (first->place == OL_PLACE_WINDOW) (void)pmap_frame_protect(machine, frames, 1, OL_NONE); /* it moves */
+    n = enter_length(machine, pmap, page, frames, n);
+    const int error = first->place == OL_PLACE_ZEROS
+                          ? zero_in(machine, address, n, writable, access, entered)
+                          : move_in(machine, ol_linux_frame_address(first), address, n, writable, entered);
     if (error) return OL_E_NO_META;
-    frame->place = OL_PLACE_WINDOW;
-    frame->address = (uint64_t)(uintptr_t)address & 0xffffffffffff;
-    frame->rights = rights & 7U;
-    note_mapped(pmap, page, number);
+    for (uint32_t i = 0; i < *entered; i++) {
+        struct ol_linux_frame *frame = &machine->frames[frames[i]];
+        place_at(frame, OL_PLACE_WINDOW, address + bytes_of(i));
+        frame->rights = rights & 7U;
+        note_mapped(pmap, page + i, frames[i]);
+    }
     return OL_OK;
 }
 
@@ -217,13 +247,16 @@ static enum ol_status pmap_enter(void *context, struct ol_pmap *pmap, ol_va va, 
                                  unsigned rights, unsigned access)
 {
     struct ol_linux *machine = context;
-    enum ol_status status = OL_OK;
     char *address = ol_linux_address(pmap, va);
-    uint32_t done = 0;
-    for (; done < n && status == OL_OK; done++)
-        status = enter_one(machine, pmap, address + (size_t)done * OL_LINUX_PAGE_BYTES, frames[done], rights, access);
-    if (status != OL_OK) (void)pmap_frame_protect(machine, frames, done - 1, OL_NONE);
-    return status;
+    uint32_t entered;
+    for (uint32_t done = 0; done < n; done += entered) {
+        const enum ol_status status =
+            enter_run(machine, pmap, address + bytes_of(done), frames + done, n - done, rights, access, &entered);
+        if (status == OL_OK) continue;
+        (void)pmap_frame_protect(machine, frames, done, OL_NONE);
+        return status;
+    }
+    return OL_OK;
 }
 
 static bool pmap_query(void *context, const struct ol_pmap *pmap, ol_va va, struct ol_mapping *out)
@@ -256,9 +289,11 @@ static void *frame_map(void *context, ol_frame_no number)
 {
     struct ol_linux *machine = context;
     struct ol_linux_frame *frame = &machine->frames[number];
+    uint32_t length;
     assert(frame->place != OL_PLACE_WINDOW);
-    frame->place = OL_PLACE_ARENA; /* where there was no memory the kernel gives zeros */
-    return arena_of(machine, number);
+    if (frame->place != OL_PLACE_ARENA) /* where there was no memory the kernel gives zeros */
+        place_at(frame, OL_PLACE_ARENA, ol_arena_take(&machine->arena, 1, &length));
+    return ol_linux_frame_address(frame);
 }
 
 static void frame_unmap(void *context, ol_frame_no number)
@@ -271,7 +306,7 @@ static void frame_zero(void *context, ol_frame_no number)
 {
     struct ol_linux *machine = context;
     struct ol_linux_frame *frame = &machine->frames[number];
-    if (frame->place == OL_PLACE_ARENA) memset(arena_of(machine, number), 0, OL_LINUX_PAGE_BYTES);
+    if (frame->place == OL_PLACE_ARENA) memset(ol_linux_frame_address(frame), 0, OL_LINUX_PAGE_BYTES);
     else frame->place = OL_PLACE_ZEROS;
 }
 
@@ -288,8 +323,29 @@ static void frame_discard(void *context, ol_frame_no number)
     struct ol_linux *machine = context;
     struct ol_linux_frame *frame = &machine->frames[number];
     assert(frame->place != OL_PLACE_WINDOW);
-    if (frame->place == OL_PLACE_ARENA) (void)madvise(arena_of(machine, number), OL_LINUX_PAGE_BYTES, MADV_DONTNEED);
+    if (frame->place == OL_PLACE_ARENA) {
+        (void)madvise(ol_linux_frame_address(frame), OL_LINUX_PAGE_BYTES, MADV_DONTNEED);
+        ol_arena_give(&machine->arena, ol_linux_frame_address(frame));
+    }
     frame->place = OL_PLACE_NOWHERE;
+}
+
+/* Memory that is side by side, in that order; what has none yet comes last and will be given neighbouring slots. */
+static void frame_arrange(void *context, ol_frame_no *frames, uint32_t n)
+{
+    const struct ol_linux *machine = context;
+    for (uint32_t i = 1; i < n; i++) {
+        const ol_frame_no moved = frames[i];
+        const struct ol_linux_frame *frame = &machine->frames[moved];
+        uint32_t j = i;
+        if (frame->place != OL_PLACE_ARENA) continue;
+        for (; j; j--) {
+            const struct ol_linux_frame *before = &machine->frames[frames[j - 1]];
+            if (before->place == OL_PLACE_ARENA && before->address < frame->address) break;
+            frames[j] = frames[j - 1];
+        }
+        frames[j] = moved;
+    }
 }
 
 const struct ol_pmap_ops ol_linux_pmap_ops = {
@@ -307,4 +363,5 @@ const struct ol_pmap_ops ol_linux_pmap_ops = {
     .frame_map = frame_map,
     .frame_unmap = frame_unmap,
     .frame_discard = frame_discard,
+    .frame_arrange = frame_arrange,
 };

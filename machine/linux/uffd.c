@@ -126,23 +126,29 @@ int ol_uffd_move(const struct ol_uffd *uffd, void *to, const void *from, size_t 
     }
 }
 
-int ol_uffd_copy(const struct ol_uffd *uffd, void *to, const void *from, size_t bytes, bool protect)
+int ol_uffd_copy(const struct ol_uffd *uffd, void *to, const void *from, size_t bytes, bool protect, size_t *copied)
 {
-    for (;;) {
-        struct uffdio_copy request = {
-            .dst = number_of(to), .src = number_of(from), .len = bytes, .mode = protect ? UFFDIO_COPY_MODE_WP : 0};
-        if (ioctl(uffd->fd, UFFDIO_COPY, &request) == 0) return 0;
-        if (errno != EAGAIN && errno != EINTR) return errno;
+    for (*copied = 0; *copied < bytes;) {
+        struct uffdio_copy request = {.dst = number_of(to) + *copied,
+                                      .src = number_of(from) + *copied,
+                                      .len = bytes - *copied,
+                                      .mode = protect ? UFFDIO_COPY_MODE_WP : 0};
+        const int error = ioctl(uffd->fd, UFFDIO_COPY, &request) ? errno : 0;
+        if (request.copy > 0) *copied += (size_t)request.copy;
+        if (error && error != EAGAIN && error != EINTR) return error;
     }
+    return 0;
 }
 
-int ol_uffd_zero(const struct ol_uffd *uffd, void *to, size_t bytes)
+int ol_uffd_zero(const struct ol_uffd *uffd, void *to, size_t bytes, size_t *mapped)
 {
-    for (;;) {
-        struct uffdio_zeropage request = {.range = {.start = number_of(to), .len = bytes}};
-        if (ioctl(uffd->fd, UFFDIO_ZEROPAGE, &request) == 0) return 0;
-        if (errno != EAGAIN && errno != EINTR) return errno;
+    for (*mapped = 0; *mapped < bytes;) {
+        struct uffdio_zeropage request = {.range = {.start = number_of(to) + *mapped, .len = bytes - *mapped}};
+        const int error = ioctl(uffd->fd, UFFDIO_ZEROPAGE, &request) ? errno : 0;
+        if (request.zeropage > 0) *mapped += (size_t)request.zeropage;
+        if (error && error != EAGAIN && error != EINTR) return error;
     }
+    return 0;
 }
 
 int ol_uffd_protect(const struct ol_uffd *uffd, void *address, size_t bytes, bool protect)

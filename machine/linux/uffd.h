@@ -32,10 +32,10 @@ bool ol_uffd_register_wp(const struct ol_uffd *uffd, void *address, size_t bytes
 
 /* Moves present pages to an absent place; *moved is how many bytes were moved before an error. */
 int ol_uffd_move(const struct ol_uffd *uffd, void *to, const void *from, size_t bytes, size_t *moved);
-/* Fills an absent page with a copy; it is write-protected if `protect`. */
-int ol_uffd_copy(const struct ol_uffd *uffd, void *to, const void *from, size_t bytes, bool protect);
-/* Maps the kernel's page of zeros. */
-int ol_uffd_zero(const struct ol_uffd *uffd, void *to, size_t bytes);
+/* Fills absent pages with copies; they are write-protected if `protect`; *copied as above. */
+int ol_uffd_copy(const struct ol_uffd *uffd, void *to, const void *from, size_t bytes, bool protect, size_t *copied);
+/* Maps the kernel's page of zeros at absent pages; *mapped as above. */
+int ol_uffd_zero(const struct ol_uffd *uffd, void *to, size_t bytes, size_t *mapped);
 /* Writes to present pages raise SIGBUS, or no longer do. */
 int ol_uffd_protect(const struct ol_uffd *uffd, void *address, size_t bytes, bool protect);
 

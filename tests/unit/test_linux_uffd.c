@@ -83,7 +83,7 @@ static void test_what_cannot_move(void **state)
     assert_int_equal(ol_uffd_move(&uffd, window, arena, PAGE_BYTES, &moved), ENOENT); /* nothing is there */
     assert_int_equal(moved, 0);
     stamp(arena, 1);
-    assert_int_equal(ol_uffd_copy(&uffd, window, arena, PAGE_BYTES, false), 0);
+    assert_int_equal(ol_uffd_copy(&uffd, window, arena, PAGE_BYTES, false, &moved), 0);
     stamp(window, 2);
     assert_int_equal(ol_uffd_move(&uffd, window, arena, PAGE_BYTES, &moved), EEXIST); /* something else is */
     assert_int_equal(moved, 0);
