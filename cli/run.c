@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/budget.h"
 #include "cli/cli.h"
 #include "cli/run_account.h"
 #include "machine/linux/run/shared.h"
@@ -36,7 +37,8 @@ static void usage(FILE *to)
           "mappings) in SIZE bytes: what does not fit is compressed, then goes to a swap file.\n"
           "\n"
           "  --ram SIZE          bounds resident pages, compressed store and tables together;\n"
-          "                      at least 1M, e.g. 256M, 1.5G\n"
+          "                      at least 1M, e.g. 256M, 1.5G; or a part of the memory there is,\n"
+          "                      the machine's or the control group's limit if less, e.g. 50%\n"
           "  --resident SIZE     instead: bounds resident pages alone\n"
           "  --compressed SIZE   with --resident: bounds the compressed store (default: none)\n"
           "  --swap HOMES        none, compressed, file, file:DIRECTORY or\n"
@@ -56,6 +58,7 @@ static void usage(FILE *to)
 struct run_command {
     struct ol_run_shared options; /* as the runtime gets them */
     const char *json;             /* file, or NULL */
+    FILE *account;                /* that file, opened, or NULL */
     bool quiet;
     char **program; /* NULL-terminated */
 };
@@ -95,6 +98,17 @@ static bool take_size(const char *option, const char *text, uint64_t *bytes)
     return false;
 }
 
+/* Of the memory that there is for this process. */
+static bool take_budget(const char *option, const char *text, uint64_t *bytes)
+{
+    struct ol_host host;
+    ol_host_read("", &host);
+    if (ol_budget_parse(text, &host, bytes)) return true;
+    ol_error("%s %s: not a size; expected a number with K, M, G or T, such as 256M, or a percentage, such as 50%%",
+             option, text);
+    return false;
+}
+
 static bool take_text(const char *option, const char *text, char out[OL_RUN_TEXT_BYTES])
 {
     if (strlen(text) < OL_RUN_TEXT_BYTES) {
@@ -120,9 +134,9 @@ static bool take_option(struct run_command *command, int key)
 {
     struct ol_memory_options *options = &command->options.options;
     switch (key) {
-    case OPT_RAM: return take_size("--ram", optarg, &options->ram_bytes);
-    case OPT_RESIDENT: return take_size("--resident", optarg, &options->resident_bytes);
-    case OPT_COMPRESSED: return take_size("--compressed", optarg, &options->compressed_bytes);
+    case OPT_RAM: return take_budget("--ram", optarg, &options->ram_bytes);
+    case OPT_RESIDENT: return take_budget("--resident", optarg, &options->resident_bytes);
+    case OPT_COMPRESSED: return take_budget("--compressed", optarg, &options->compressed_bytes);
     case OPT_SWAP: return take_text("--swap", optarg, command->options.swap);
     case OPT_SWAP_SIZE: return take_size("--swap-size", optarg, &options->swap_bytes);
     case OPT_POLICY: return take_policy(optarg, command->options.policy);
@@ -333,7 +347,7 @@ static int run(const struct run_command *command, struct ol_run_shared *shared, 
     const struct ol_run_result result = {
         .shared = shared, .status = status, .wall_seconds = seconds_between(&begin, &end), .usage = &usage};
     if (started && !command->quiet) ol_account_print(stderr, &result);
-    if (command->json && !ol_account_write_json(command->json, &result)) return EXIT_OURS;
+    if (command->json && !ol_account_write_json(command->account, command->json, &result)) return EXIT_OURS;
     return end_like(status);
 }
 
@@ -353,6 +367,7 @@ int ol_cmd_run(int argc, char **argv)
         ol_error("%s %s", path, why);
         return EXIT_CANNOT_RUN;
     }
+    if (command.json && !ol_account_open(command.json, &command.account)) return EXIT_OURS;
     struct ol_run_shared *shared = share(&command.options, &fd);
     if (!shared || !find_runtime(runtime)) {
         ol_error(shared ? "libonelevel-run.so is neither beside this command nor installed" : "no shared memory");

@@ -148,17 +148,19 @@ static json_t *json_of(const struct ol_run_result *result)
     return object;
 }
 
-bool ol_account_write_json(const char *file, const struct ol_run_result *result)
+bool ol_account_open(const char *name, FILE **file)
 {
-    FILE *to = strcmp(file, "-") == 0 ? stdout : fopen(file, "w");
-    if (!to) {
-        ol_error("%s: %s", file, strerror(errno));
-        return false;
-    }
+    *file = strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
+    if (!*file) ol_error("--stats-json %s: %s", name, strerror(errno));
+    return *file != NULL;
+}
+
+bool ol_account_write_json(FILE *file, const char *name, const struct ol_run_result *result)
+{
     json_t *object = json_of(result);
-    bool good = json_dumpf(object, to, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', to) != EOF;
+    bool good = json_dumpf(object, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && fputc('\n', file) != EOF;
     json_decref(object);
-    if ((to == stdout ? fflush(to) : fclose(to)) != 0) good = false;
-    if (!good) ol_error("%s: %s", file, strerror(errno));
+    if ((file == stdout ? fflush(file) : fclose(file)) != 0) good = false;
+    if (!good) ol_error("%s: %s", name, strerror(errno));
     return good;
 }

@@ -18,7 +18,11 @@ struct ol_run_result {
 
 void ol_account_print(FILE *to, const struct ol_run_result *result);
 
-/* "-": standard output. False, with a message, if the file cannot be written. */
-bool ol_account_write_json(const char *file, const struct ol_run_result *result);
+/* Before the program starts, so that it need not run for nothing. "-": standard output. False, with a message, if the
+ * file cannot be written. The program does not inherit it. */
+bool ol_account_open(const char *name, FILE **file);
+
+/* Writes and closes. False, with a message, if that fails. */
+bool ol_account_write_json(FILE *file, const char *name, const struct ol_run_result *result);
 
 #endif

@@ -48,8 +48,28 @@ expect 0 run --ram 64M -- sh -c 'exec true'
 says err 'executed another program'
 expect 0 run --ram 64M --quiet -- true
 silent err
-expect 125 run --ram 64M --quiet --stats-json /nowhere/account -- true
-says err '/nowhere/account: No such file'
+expect 125 run --ram 64M --quiet --stats-json /nowhere/account -- touch "$folder/ran"
+says err '--stats-json /nowhere/account: No such file'
+[ ! -e "$folder/ran" ] || { echo 'the program ran, and its account has nowhere to go'; exit 1; }
+expect 125 run --ram 0% -- true
+says err '--ram 0%: not a size'
+expect 125 run --ram 101% -- true
+expect 0 run --ram 5% --stats-json "$folder/account" -- true
+/usr/bin/python3 - "$folder/account" <<'PYTHON'
+import json, sys
+budget = json.load(open(sys.argv[1]))["budget_bytes"]
+total = next(int(line.split()[1]) * 1024 for line in open("/proc/meminfo") if line.startswith("MemTotal"))
+assert 0 < budget <= total / 20, (budget, total) # a control group may allow less
+PYTHON
+# In a control group: of its limit, which a group above it may set.
+group=/sys/fs/cgroup/memory/ol-test-$$
+if [ "$(id -u)" = 0 ] && mkdir -p "$group/inner" 2>/dev/null && [ -e "$group/memory.limit_in_bytes" ]; then
+    echo 268435456 >"$group/memory.limit_in_bytes"
+    sh -c 'echo $$ >"$1/inner/cgroup.procs"; exec "$2" run --quiet --ram 25% --stats-json "$3" -- true' sh \
+        "$group" "$onelevel" "$folder/account"
+    rmdir "$group/inner" "$group"
+    grep -q '"budget_bytes": 67108864,' "$folder/account" || { echo 'not a quarter of the group:'; cat "$folder/account"; exit 1; }
+fi
 
 expect 5 run --ram 8M --stats-json "$folder/account" -- sh -c 'exit 5'
 /usr/bin/python3 - "$folder/account" <<'PYTHON'
