@@ -26,7 +26,7 @@ static uint32_t default_table_frames(uint32_t frames)
 }
 
 /* A user program in 64-bit mode: protection, paging and write protection on, PAE, long mode active, XD enabled. */
-static const struct ol_amd64_control user_program = {
+static const struct ol_x86_control user_program = {
     .cr0 = 0x80010031, .cr4 = 0x20, .efer = 0xd00, .cpl = 3, .maxphyaddr = 52};
 
 enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim **out)
@@ -92,7 +92,7 @@ void ol_sim_activate(struct ol_sim *sim, struct ol_space *space)
 static enum ol_walk_outcome walk(struct ol_sim *sim, ol_va va, unsigned access, ol_frame_no *frame)
 {
     struct ol_walk result;
-    ol_amd64_walk(&sim->memory, &sim->control, va, access, &result);
+    ol_x86_walk(&sim->memory.words, &sim->control, va, access, &result);
     sim->counters.walks++;
     sim->counters.table_references += result.words_read;
     sim->counters.table_updates += result.update_count;

@@ -46,7 +46,7 @@ struct ol_sim {
     struct ol_sim_memory memory;
     struct ol_sim_reverse reverse;
     struct ol_tlb tlb;
-    struct ol_amd64_control control; /* of the processor; cr3 is the active space's */
+    struct ol_x86_control control;   /* of the processor; cr3 is the active space's */
     struct ol_space *space;          /* active; NULL if none */
     uint64_t space_key;              /* of the active space, for the TLB */
     struct ol_sim_counters counters; /* but for references and tables_peak, which are kept elsewhere */

@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+static uint64_t read_word(const struct ol_words *words, uint64_t address)
+{
+    return ol_sim_memory_word((const struct ol_sim_memory *)words, address); /* its first member */
+}
+
 enum ol_status ol_sim_memory_create(struct ol_sim_memory *memory, uint32_t page_frames, uint32_t table_frames)
 {
     if (page_frames == 0 || table_frames == 0) return OL_E_INVALID;
@@ -18,6 +23,7 @@ enum ol_status ol_sim_memory_create(struct ol_sim_memory *memory, uint32_t page_
         return OL_E_NO_META;
     }
     *memory = (struct ol_sim_memory){
+        .words = {.read = read_word},
         .bytes = bytes,
         .size_bytes = size_bytes,
         .page_frames = page_frames,

@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/types.h"
+#include "machine/sim/walk.h"
 
 enum { OL_SIM_PAGE_SHIFT = 12, OL_SIM_PAGE_BYTES = 1 << OL_SIM_PAGE_SHIFT };
 
@@ -25,6 +25,7 @@ enum { OL_SIM_PAGE_SHIFT = 12, OL_SIM_PAGE_BYTES = 1 << OL_SIM_PAGE_SHIFT };
 #define OL_SIM_FRAMES_MAX (UINT32_MAX - 1)
 
 struct ol_sim_memory {
+    struct ol_words words; /* c: itself, as a walk reads it */
     unsigned char *bytes;  /* c: */
     uint64_t size_bytes;   /* c: pages and tables */
     uint32_t page_frames;  /* c: */

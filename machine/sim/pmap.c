@@ -12,12 +12,12 @@
 
 static unsigned entry_attributes(uint64_t entry)
 {
-    return (entry & OL_AMD64_A ? (unsigned)OL_REFERENCED : 0) | (entry & OL_AMD64_D ? (unsigned)OL_MODIFIED : 0);
+    return (entry & OL_X86_A ? (unsigned)OL_REFERENCED : 0) | (entry & OL_X86_D ? (unsigned)OL_MODIFIED : 0);
 }
 
 static uint64_t attribute_bits(unsigned attributes)
 {
-    return (attributes & OL_REFERENCED ? OL_AMD64_A : 0) | (attributes & OL_MODIFIED ? OL_AMD64_D : 0);
+    return (attributes & OL_REFERENCED ? OL_X86_A : 0) | (attributes & OL_MODIFIED ? OL_X86_D : 0);
 }
 
 /* Changes a present entry to `value`, which may be 0; the TLB follows. */
@@ -48,8 +48,8 @@ static void lower_one(struct ol_pmap *pmap, ol_va va, unsigned rights)
 {
     const uint64_t leaf = ol_sim_tables_leaf(&pmap->sim->memory, pmap->root, va);
     uint64_t entry = ol_sim_memory_word(&pmap->sim->memory, leaf);
-    if (!(rights & OL_WRITE)) entry &= ~OL_AMD64_RW;
-    if (!(rights & OL_EXEC)) entry |= OL_AMD64_XD;
+    if (!(rights & OL_WRITE)) entry &= ~OL_X86_RW;
+    if (!(rights & OL_EXEC)) entry |= OL_X86_XD;
     change(pmap, leaf, va, entry);
 }
 
@@ -60,8 +60,8 @@ static void enter_one(struct ol_pmap *pmap, ol_va va, ol_frame_no frame, unsigne
     const uint64_t leaf = ol_sim_tables_leaf(&sim->memory, pmap->root, va);
     if (ol_sim_memory_word(&sim->memory, leaf) != 0) forget(pmap, leaf, va);
     uint64_t entry = ol_amd64_leaf(frame, rights);
-    if (access != OL_NONE) entry |= OL_AMD64_A;
-    if (access & OL_WRITE) entry |= OL_AMD64_D;
+    if (access != OL_NONE) entry |= OL_X86_A;
+    if (access & OL_WRITE) entry |= OL_X86_D;
     ol_sim_tables_set(&sim->memory, leaf, entry);
     ol_sim_reverse_add(&sim->reverse, frame, pmap, va);
 }

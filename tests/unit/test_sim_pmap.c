@@ -67,9 +67,9 @@ static enum ol_status enter(struct fixture *fixture, struct ol_pmap *pmap, ol_va
 static enum ol_walk_outcome touch(struct fixture *fixture, struct ol_pmap *pmap, ol_va va, unsigned access,
                                   struct ol_walk *walk)
 {
-    struct ol_amd64_control control = fixture->sim->control;
+    struct ol_x86_control control = fixture->sim->control;
     control.cr3 = (uint64_t)pmap->root << OL_SIM_PAGE_SHIFT;
-    ol_amd64_walk(&fixture->sim->memory, &control, va, access, walk);
+    ol_x86_walk(&fixture->sim->memory.words, &control, va, access, walk);
     for (unsigned i = 0; i < walk->update_count; i++)
         ol_sim_memory_set_word(&fixture->sim->memory, walk->updates[i].address, walk->updates[i].value);
     return walk->outcome;

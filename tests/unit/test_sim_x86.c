@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The AMD64 walk: every cause of a fault with its error code, every rights rule, Accessed and Dirty to the bit. */
+/* The x86 walk in 64-bit mode: every cause of a fault with its error code, every rights rule, Accessed and Dirty to the
+ * bit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,17 +17,21 @@ enum { ROOT = 0x1000, VA_OFFSET = 3 };
 
 static const uint64_t entry_at[OL_AMD64_LEVELS] = {0x4008, 0x3008, 0x2008, 0x1008};
 
-#define P    OL_AMD64_P
-#define W    OL_AMD64_RW
-#define U    OL_AMD64_US
-#define A    OL_AMD64_A
-#define D    OL_AMD64_D
-#define PS   OL_AMD64_PS
-#define XD   OL_AMD64_XD
-#define NXE  OL_AMD64_EFER_NXE
-#define WP   OL_AMD64_CR0_WP
-#define SMEP OL_AMD64_CR4_SMEP
-#define SMAP OL_AMD64_CR4_SMAP
+#define P   OL_X86_P
+#define W   OL_X86_RW
+#define U   OL_X86_US
+#define A   OL_X86_A
+#define D   OL_X86_D
+#define PS  OL_X86_PS
+#define XD  OL_X86_XD
+#define NXE OL_X86_EFER_NXE
+/* What 64-bit mode wants besides. */
+#define PG   (OL_X86_CR0_PG | OL_X86_CR0_PE)
+#define PAE  OL_X86_CR4_PAE
+#define LMA  OL_X86_EFER_LMA
+#define WP   OL_X86_CR0_WP
+#define SMEP OL_X86_CR4_SMEP
+#define SMAP OL_X86_CR4_SMAP
 
 struct table_case {
     const char *name;
@@ -109,9 +114,10 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct ol_amd64_control plain_control(void)
+static struct ol_x86_control plain_control(void)
 {
-    return (struct ol_amd64_control){.cr0 = WP, .cr3 = ROOT, .efer = NXE, .cpl = 3, .maxphyaddr = 40};
+    return (struct ol_x86_control){
+        .cr0 = PG | WP, .cr3 = ROOT, .cr4 = PAE, .efer = LMA | NXE, .cpl = 3, .maxphyaddr = 40};
 }
 
 static void set_path(const uint64_t bits[OL_AMD64_LEVELS])
@@ -129,15 +135,15 @@ static void apply(const struct ol_walk *walk)
 
 static void check_case(const struct table_case *one)
 {
-    struct ol_amd64_control control = plain_control();
-    control.cr0 = one->cr0;
-    control.cr4 = one->cr4;
-    control.efer = one->efer;
+    struct ol_x86_control control = plain_control();
+    control.cr0 = PG | one->cr0;
+    control.cr4 = PAE | one->cr4;
+    control.efer = LMA | one->efer;
     control.cpl = (uint8_t)one->cpl;
     control.eflags_ac = one->ac != 0;
     set_path(one->bits);
     struct ol_walk walk;
-    ol_amd64_walk(&memory, &control, VA, one->access, &walk);
+    ol_x86_walk(&memory.words, &control, VA, one->access, &walk);
     const int error = walk.outcome == OL_WALK_PAGE_FAULT ? (int)walk.error_code : -1;
     if (error != one->error) fail_msg("%s: error code %x, not %x", one->name, (unsigned)error, (unsigned)one->error);
     if (error >= 0) {
@@ -161,60 +167,60 @@ static void test_accessed_and_dirty_are_exact(void **state)
 {
     (void)state;
     const uint64_t bits[OL_AMD64_LEVELS] = {P | W | U, P | W | U | A, P | W | U, P | W | U | A};
-    const struct ol_amd64_control control = plain_control();
+    const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     set_path(bits);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.update_count, 2);
     assert_false(walk.dirty);
     assert_int_equal(ol_sim_memory_word(&memory, entry_at[0]), PAGE | P | W | U); /* the walk changes nothing itself */
     apply(&walk);
     assert_int_equal(ol_sim_memory_word(&memory, entry_at[0]), PAGE | P | W | U | A);
     assert_int_equal(ol_sim_memory_word(&memory, entry_at[2]), 0x3000 | P | W | U | A);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.update_count, 0);
 
-    ol_amd64_walk(&memory, &control, VA, OL_WRITE, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_WRITE, &walk);
     assert_int_equal(walk.update_count, 1);
     assert_true(walk.dirty);
     assert_int_equal(walk.updates[0].address, entry_at[0]);
     assert_int_equal(walk.updates[0].value, PAGE | P | W | U | A | D);
     apply(&walk);
-    ol_amd64_walk(&memory, &control, VA, OL_WRITE, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_WRITE, &walk);
     assert_int_equal(walk.update_count, 0);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_true(walk.dirty);
 }
 
 static void test_rights_cover_every_kind(void **state)
 {
     (void)state;
-    struct ol_amd64_control control = plain_control();
+    struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     const uint64_t data[OL_AMD64_LEVELS] = PATH(P | W | U | XD);
     set_path(data);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.rights, OL_READ | OL_WRITE);
     const uint64_t text[OL_AMD64_LEVELS] = PATH(P | U);
     set_path(text);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.rights, OL_READ | OL_EXEC);
 }
 
 static void test_addresses_must_be_canonical(void **state)
 {
     (void)state;
-    const struct ol_amd64_control control = plain_control();
+    const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     const ol_va bad[] = {0x0000800000000000ULL, 0xffff7fffffffffffULL, 0x8000000000000000ULL, 0x0001008040201003ULL};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ol_amd64_walk(&memory, &control, bad[i], OL_READ, &walk);
+        ol_x86_walk(&memory.words, &control, bad[i], OL_READ, &walk);
         assert_int_equal(walk.outcome, OL_WALK_GENERAL_PROTECTION);
         assert_int_equal(walk.words_read, 0);
     }
     const ol_va good[] = {0x00007fffffffffffULL, 0xffff800000000000ULL, 0xffffffffffffffffULL};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        ol_amd64_walk(&memory, &control, good[i], OL_READ, &walk);
+        ol_x86_walk(&memory.words, &control, good[i], OL_READ, &walk);
         assert_int_equal(walk.outcome, OL_WALK_PAGE_FAULT);
         assert_int_equal(walk.words_read, 1);
     }
@@ -223,41 +229,41 @@ static void test_addresses_must_be_canonical(void **state)
 static void test_large_pages(void **state)
 {
     (void)state;
-    const struct ol_amd64_control control = plain_control();
+    const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     const uint64_t pat = 1 << 12;
     const uint64_t path[OL_AMD64_LEVELS] = PATH(P | U);
     set_path(path);
     ol_sim_memory_set_word(&memory, entry_at[1], 0x40000000 | pat | P | W | U | PS);
-    ol_amd64_walk(&memory, &control, VA, OL_WRITE, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_WRITE, &walk);
     assert_int_equal(walk.outcome, OL_WALK_OK);
     assert_int_equal(walk.page_shift, 21);
     assert_int_equal(walk.physical, 0x40000000 | (VA & 0x1fffff));
     assert_int_equal(walk.words_read, 3);
     assert_int_equal(walk.updates[2].value, 0x40000000 | pat | P | W | U | PS | A | D);
     ol_sim_memory_set_word(&memory, entry_at[1], 0x40002000 | P | W | U | PS);
-    ol_amd64_walk(&memory, &control, VA, OL_WRITE, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_WRITE, &walk);
     assert_int_equal(walk.error_code, 0xf);
 
     ol_sim_memory_set_word(&memory, entry_at[2], 0x80000000 | P | U | PS);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.page_shift, 30);
     assert_int_equal(walk.physical, 0x80000000 | (VA & 0x3fffffff));
     assert_int_equal(walk.words_read, 2);
     ol_sim_memory_set_word(&memory, entry_at[2], 0xa0000000 | P | U | PS); /* bit 29 */
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.error_code, 0xd);
 }
 
 static void test_tables_beyond_memory_are_empty(void **state)
 {
     (void)state;
-    const struct ol_amd64_control control = plain_control();
+    const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     const uint64_t path[OL_AMD64_LEVELS] = PATH(P | U);
     set_path(path);
     ol_sim_memory_set_word(&memory, entry_at[3], 0xfffffff000ULL | P | W | U);
-    ol_amd64_walk(&memory, &control, VA, OL_READ, &walk);
+    ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.outcome, OL_WALK_PAGE_FAULT);
     assert_int_equal(walk.error_code, 0x4);
 }
