@@ -45,6 +45,7 @@ static void usage(FILE *to)
           "                      compressed,file[:DIRECTORY] (default: compressed,file in\n"
           "                      $TMPDIR or /var/tmp)\n"
           "  --swap-size SIZE    bounds the swapped pages (default: as the disk allows)\n"
+          "  --encrypt           encrypts the swap file; the key is random and dies with the program\n"
           "  --policy NAME       which page goes: fifo, second-chance or clock\n"
           "  --no-move           copy pages as on kernels before 6.8\n"
           "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
@@ -69,6 +70,7 @@ enum option_key {
     OPT_COMPRESSED,
     OPT_SWAP,
     OPT_SWAP_SIZE,
+    OPT_ENCRYPT,
     OPT_POLICY,
     OPT_NO_MOVE,
     OPT_JSON,
@@ -81,6 +83,7 @@ static const struct option long_options[] = {{"ram", required_argument, NULL, OP
                                              {"compressed", required_argument, NULL, OPT_COMPRESSED},
                                              {"swap", required_argument, NULL, OPT_SWAP},
                                              {"swap-size", required_argument, NULL, OPT_SWAP_SIZE},
+                                             {"encrypt", no_argument, NULL, OPT_ENCRYPT},
                                              {"policy", required_argument, NULL, OPT_POLICY},
                                              {"no-move", no_argument, NULL, OPT_NO_MOVE},
                                              {"stats-json", required_argument, NULL, OPT_JSON},
@@ -139,6 +142,7 @@ static bool take_option(struct run_command *command, int key)
     case OPT_COMPRESSED: return take_budget("--compressed", optarg, &options->compressed_bytes);
     case OPT_SWAP: return take_text("--swap", optarg, command->options.swap);
     case OPT_SWAP_SIZE: return take_size("--swap-size", optarg, &options->swap_bytes);
+    case OPT_ENCRYPT: options->encrypt = true; return true;
     case OPT_POLICY: return take_policy(optarg, command->options.policy);
     case OPT_NO_MOVE: options->no_move = true; return true;
     case OPT_JSON: command->json = optarg; return true;

@@ -95,6 +95,8 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
         row(to, "executed another program", "yes", "it ran on without a budget: name that program itself");
     if (result->shared->refused_io)
         row_count(to, "asynchronous I/O refused", result->shared->refused_io, "io_uring and aio are not supported");
+    if (all->file_pages_damaged)
+        row_count(to, "damaged pages", all->file_pages_damaged, "came back from the swap file other than they went");
     if (core->frames_over_budget_peak)
         row_size(to, "over the budget, peak", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES,
                  "swap was full or failed");
@@ -134,6 +136,7 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "swapped_in_pages", figures.swapped_in);
     put(object, "swap_file_pages_written", all->file_pages_written);
     put(object, "swap_file_pages_read", all->file_pages_read);
+    put(object, "swap_file_pages_damaged", all->file_pages_damaged);
     put(object, "compressed_pages", all->compressed_in_pages);
     put(object, "compressed_bytes", all->compressed_in_bytes);
     put(object, "read_errors", core->read_errors);

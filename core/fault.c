@@ -313,15 +313,20 @@ void ol_touch(struct ol_system *system, ol_frame_no frame)
 
 /* --- wiring ------------------------------------------------------------------------------------------------------ */
 
+/* The page's anon, or OL_NIL. */
+static uint32_t anon_of(struct ol_space *space, uint64_t page)
+{
+    const uint32_t number = ol_region_lookup(space, page);
+    if (number == OL_NIL) return OL_NIL;
+    const struct ol_region *region = ol_region_at(space->system, number);
+    bool shared;
+    return ol_overlay_lookup(space->system, region->overlay, region->offset + (page - region->first), &shared);
+}
+
 /* The frame of a resident page, or OL_NO_FRAME. */
 static ol_frame_no resident_frame(struct ol_space *space, uint64_t page)
 {
-    const uint32_t number = ol_region_lookup(space, page);
-    if (number == OL_NIL) return OL_NO_FRAME;
-    const struct ol_region *region = ol_region_at(space->system, number);
-    bool shared;
-    const uint32_t anon =
-        ol_overlay_lookup(space->system, region->overlay, region->offset + (page - region->first), &shared);
+    const uint32_t anon = anon_of(space, page);
     if (anon == OL_NIL || ol_anon_at(space->system, anon)->state != OL_ANON_RESIDENT) return OL_NO_FRAME;
     return ol_anon_at(space->system, anon)->where;
 }
@@ -361,18 +366,22 @@ void ol_space_unwire(struct ol_space *space, ol_va va, uint64_t pages)
 enum ol_residence ol_page_residence(struct ol_space *space, ol_va va)
 {
     struct ol_system *system = space->system;
-    const uint64_t page = va >> system->is.page_shift;
     enum ol_residence residence = OL_ABSENT;
     ol_lock(system);
-    const uint32_t number = ol_region_lookup(space, page);
-    if (number != OL_NIL) {
-        const struct ol_region *region = ol_region_at(system, number);
-        bool shared;
-        const uint32_t anon =
-            ol_overlay_lookup(system, region->overlay, region->offset + (page - region->first), &shared);
-        if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_RESIDENT) residence = OL_RESIDENT;
-        if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) residence = OL_SWAPPED;
-    }
+    const uint32_t anon = anon_of(space, va >> system->is.page_shift);
+    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_RESIDENT) residence = OL_RESIDENT;
+    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) residence = OL_SWAPPED;
     ol_unlock(system);
     return residence;
+}
+
+ol_slot ol_page_slot(struct ol_space *space, ol_va va)
+{
+    struct ol_system *system = space->system;
+    ol_slot slot = OL_NO_SLOT;
+    ol_lock(system);
+    const uint32_t anon = anon_of(space, va >> system->is.page_shift);
+    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) slot = ol_anon_at(system, anon)->where;
+    ol_unlock(system);
+    return slot;
 }

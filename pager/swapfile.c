@@ -3,6 +3,7 @@
 
 #include "pager/lock.h"
 #include "pager/reserve.h"
+#include "pager/seal.h"
 #include "pager/swapfile_io.h"
 
 #include <assert.h>
@@ -10,11 +11,14 @@
 #include <unistd.h>
 
 enum { LAYERS = 64, LAYERS_MERGED = 16, NO_LAYER = LAYERS, PAGE_BYTES_MIN = 512, PAGE_BYTES_MAX = 1 << 20 };
+enum { FAILURES = 16 };
+
+static_assert((int)LAYERS <= (int)OL_SEAL_KEYS, "each layer has a key");
 
 /*
  * A file, and how many slots have their contents there. A layer is
  *   unused   no file, no slots
- *   current  this process writes here, and no other does; its file is made at the first write
+ *   current  this process writes here, and no other does; its file is made at the first write, and with it a key
  *   frozen   another process may read the file: it is never written. Given up when no slot is left
  * unused → current (layer_start) → frozen (freeze) → unused (slot_leave_locked).
  * A fork duplicates the state; a current layer without a file is then two layers, one of each process. One with a file
@@ -26,12 +30,21 @@ struct layer {
     uint32_t slots_touched; /* highest slot written + 1 */
 };
 
+/* A page that could not be read. */
+struct failure {
+    ol_slot slot;
+    struct ol_swapfile_failure why; /* error 0: none yet */
+};
+
 struct swapfile {
     struct ol_pager pager;
-    int directory;              /* c: */
-    uint8_t *where;             /* c: the table; by slot, number of its layer + 1, or 0. An entry belongs to whoever
-                                   uses the slot */
-    uint8_t *bounce;            /* c: room for OL_IO_PAGES_MAX pages, used by freeze alone */
+    int directory;         /* c: */
+    uint8_t *where;        /* c: the table; by slot, number of its layer + 1, or 0. An entry belongs to whoever
+                              uses the slot */
+    struct ol_seals seals; /* c: its tables are as `where` is */
+    uint8_t *bounce;       /* c: room for OL_IO_PAGES_MAX pages, used by freeze alone */
+    uint8_t *sealed;       /* c: room for as many encrypted ones, used by who holds sealing; NULL: no encryption */
+    struct ol_futex_mutex sealing; /* taken before lock */
     struct ol_futex_mutex lock; /* protects all below; a layer's file does not change while slots are in it or are being
                                    written to it, and is then used without */
     struct layer layers[LAYERS];
@@ -39,6 +52,9 @@ struct swapfile {
     uint32_t slots_touched;
     uint64_t pages_read;
     uint64_t pages_written;
+    uint64_t pages_damaged;
+    struct failure failures[FAILURES];
+    unsigned failures_next; /* whose place is used next */
 };
 
 static struct swapfile *swapfile_of(struct ol_pager *pager)
@@ -66,11 +82,22 @@ static unsigned layer_find_unused(const struct swapfile *swapfile)
     return NO_LAYER;
 }
 
-static void layer_give_up(struct layer *layer)
+static void layer_give_up(struct swapfile *swapfile, unsigned number)
 {
+    struct layer *layer = &swapfile->layers[number];
     assert(layer->slots_here == 0);
     ol_swap_file_close(&layer->file);
+    ol_seals_wipe_key(&swapfile->seals, number);
     layer->slots_touched = 0;
+}
+
+/* A file for a layer that has none, and its key. 0, or an errno. */
+static int layer_open(struct swapfile *swapfile, unsigned number)
+{
+    struct layer *layer = &swapfile->layers[number];
+    if (layer->file.fd >= 0) return 0;
+    if (ol_seals_new_key(&swapfile->seals, number) != OL_OK) return EIO;
+    return ol_swap_file_open(swapfile->directory, &layer->file);
 }
 
 /* Sees to it that there is a current layer and that it has a file. */
@@ -78,10 +105,7 @@ static enum ol_status layer_start_locked(struct swapfile *swapfile)
 {
     if (swapfile->current == NO_LAYER) swapfile->current = layer_find_unused(swapfile);
     if (swapfile->current == NO_LAYER) return OL_E_NO_SWAP;
-    struct layer *layer = &swapfile->layers[swapfile->current];
-    if (layer->file.fd >= 0) return OL_OK;
-    const int error = ol_swap_file_open(swapfile->directory, &layer->file);
-    return error == 0 ? OL_OK : ol_swap_status(error);
+    return ol_swap_status(layer_open(swapfile, swapfile->current));
 }
 
 static void slot_leave_locked(struct swapfile *swapfile, ol_slot slot)
@@ -90,8 +114,7 @@ static void slot_leave_locked(struct swapfile *swapfile, ol_slot slot)
     const unsigned number = swapfile->where[slot] - 1U;
     swapfile->where[slot] = 0;
     swapfile->layers[number].slots_here--;
-    if (swapfile->layers[number].slots_here == 0 && layer_is_frozen(swapfile, number))
-        layer_give_up(&swapfile->layers[number]);
+    if (swapfile->layers[number].slots_here == 0 && layer_is_frozen(swapfile, number)) layer_give_up(swapfile, number);
 }
 
 /* The slot's contents were written to the layer. */
@@ -123,15 +146,29 @@ static uint32_t run_in_layer(const struct swapfile *swapfile, ol_slot slot, uint
     return same;
 }
 
+static void failure_note(struct swapfile *swapfile, ol_slot slot, int error, int fd)
+{
+    const struct ol_swapfile_failure why = {error, (uint64_t)slot * swapfile->pager.page_bytes, fd};
+    ol_futex_lock(&swapfile->lock);
+    swapfile->failures[swapfile->failures_next] = (struct failure){slot, why};
+    swapfile->failures_next = (swapfile->failures_next + 1) % FAILURES;
+    swapfile->pages_damaged += error == OL_SWAP_DAMAGED;
+    ol_futex_unlock(&swapfile->lock);
+}
+
 static void run_read(struct swapfile *swapfile, ol_slot slot, void *const *pages, uint32_t n, enum ol_status *status)
 {
-    const uint8_t where = swapfile->where[slot];
-    if (where != 0) {
-        const struct ol_swap_file *file = &swapfile->layers[where - 1].file;
-        ol_swap_file_transfer(file, OL_IO_READ, slot, pages, n, swapfile->pager.page_bytes, status);
-        return;
-    }
+    int errors[OL_IO_PAGES_MAX];
     for (uint32_t i = 0; i < n; i++) status[i] = OL_E_IO;
+    if (swapfile->where[slot] == 0) return;
+    const unsigned number = swapfile->where[slot] - 1U;
+    const struct ol_swap_file *file = &swapfile->layers[number].file;
+    ol_swap_file_transfer(file, OL_IO_READ, slot, pages, n, swapfile->pager.page_bytes, errors);
+    for (uint32_t i = 0; i < n; i++) {
+        if (errors[i] == 0 && !ol_seal_open(&swapfile->seals, number, slot + i, pages[i])) errors[i] = OL_SWAP_DAMAGED;
+        if (errors[i] == 0) status[i] = OL_OK;
+        else failure_note(swapfile, slot + i, errors[i], file->fd);
+    }
 }
 
 /* Writes to layer `number`; slots whose page was written are there afterwards, others stay where they are. */
@@ -139,10 +176,21 @@ static void run_write(struct swapfile *swapfile, unsigned number, ol_slot slot, 
                       enum ol_status *status)
 {
     const struct ol_swap_file *file = &swapfile->layers[number].file;
-    ol_swap_file_transfer(file, OL_IO_WRITE, slot, pages, n, swapfile->pager.page_bytes, status);
+    const uint32_t page_bytes = swapfile->pager.page_bytes;
+    void *sealed[OL_IO_PAGES_MAX];
+    int errors[OL_IO_PAGES_MAX];
+    if (swapfile->sealed) ol_futex_lock(&swapfile->sealing);
+    for (uint32_t i = 0; i < n; i++) {
+        void *room = swapfile->sealed ? swapfile->sealed + (size_t)i * page_bytes : NULL;
+        sealed[i] = ol_seal_close(&swapfile->seals, number, slot + i, pages[i], room);
+    }
+    ol_swap_file_transfer(file, OL_IO_WRITE, slot, sealed, n, page_bytes, errors);
+    if (swapfile->sealed) ol_futex_unlock(&swapfile->sealing);
     ol_futex_lock(&swapfile->lock);
-    for (uint32_t i = 0; i < n; i++)
-        if (status[i] == OL_OK) slot_enter_locked(swapfile, slot + i, number);
+    for (uint32_t i = 0; i < n; i++) {
+        status[i] = ol_swap_status(errors[i]);
+        if (errors[i] == 0) slot_enter_locked(swapfile, slot + i, number);
+    }
     ol_futex_unlock(&swapfile->lock);
 }
 
@@ -207,14 +255,20 @@ static enum ol_status run_copy(struct swapfile *swapfile, ol_slot slot, uint32_t
 {
     void *pages[OL_IO_PAGES_MAX];
     enum ol_status status[OL_IO_PAGES_MAX];
+    uint8_t seals[OL_IO_PAGES_MAX * OL_SEAL_BYTES_MAX];
     for (uint32_t i = 0; i < OL_IO_PAGES_MAX; i++) pages[i] = swapfile->bounce + (size_t)i * swapfile->pager.page_bytes;
     run_read(swapfile, slot, pages, n, status);
     for (uint32_t i = 0; i < n; i++)
         if (status[i] != OL_OK) return status[i];
+    ol_seals_save(&swapfile->seals, slot, n, seals);
     run_write(swapfile, swapfile->current, slot, pages, n, status);
-    for (uint32_t i = 0; i < n; i++)
-        if (status[i] != OL_OK) return status[i];
-    return OL_OK;
+    enum ol_status worst = OL_OK;
+    for (uint32_t i = 0; i < n; i++) {
+        if (status[i] == OL_OK) continue;
+        ol_seals_restore(&swapfile->seals, slot + i, 1, seals + (size_t)i * swapfile->seals.bytes_each);
+        worst = status[i];
+    }
+    return worst;
 }
 
 /* Copies what is in some frozen layers to the current one, which gives them up. */
@@ -241,9 +295,10 @@ static enum ol_status layers_merge(struct swapfile *swapfile)
 enum ol_status ol_swapfile_freeze(struct ol_pager *pager)
 {
     struct swapfile *swapfile = swapfile_of(pager);
+    ol_seals_forked(&swapfile->seals);
     if (swapfile->current != NO_LAYER) {
         struct layer *layer = &swapfile->layers[swapfile->current];
-        if (layer->file.fd >= 0 && layer->slots_here == 0) layer_give_up(layer);
+        if (layer->file.fd >= 0 && layer->slots_here == 0) layer_give_up(swapfile, swapfile->current);
         if (layer->file.fd >= 0) swapfile->current = NO_LAYER;
     }
     /* One layer besides the current one stays unused, so that the next freeze finds a place to merge to. */
@@ -286,13 +341,20 @@ static enum ol_status swapfile_flush(struct ol_pager *pager)
     return OL_OK;
 }
 
+static size_t buffer_bytes(const struct swapfile *swapfile)
+{
+    return (size_t)OL_IO_PAGES_MAX * swapfile->pager.page_bytes;
+}
+
 static void swapfile_close(struct ol_pager *pager)
 {
     struct swapfile *swapfile = swapfile_of(pager);
     for (unsigned number = 0; number < LAYERS; number++) ol_swap_file_close(&swapfile->layers[number].file);
     if (swapfile->directory >= 0) (void)close(swapfile->directory);
+    ol_seals_destroy(&swapfile->seals);
     ol_release(swapfile->where, pager->capacity);
-    ol_release(swapfile->bounce, (size_t)OL_IO_PAGES_MAX * pager->page_bytes);
+    ol_release(swapfile->bounce, buffer_bytes(swapfile));
+    ol_release(swapfile->sealed, buffer_bytes(swapfile));
     ol_release(swapfile, sizeof *swapfile);
 }
 
@@ -326,21 +388,27 @@ static int files_open(struct swapfile *swapfile, const char *directory)
 {
     swapfile->directory = ol_swap_directory_open(directory);
     if (swapfile->directory < 0) return errno;
-    return ol_swap_file_open(swapfile->directory, &swapfile->layers[0].file);
+    return layer_open(swapfile, 0);
 }
 
-static struct swapfile *swapfile_allocate(const struct ol_swapfile_options *options)
+static enum ol_status swapfile_allocate(const struct ol_swapfile_options *options, struct swapfile **out,
+                                        const char **error)
 {
+    *error = "there is no address space for the swap file's tables: raise the limit (ulimit -v)";
     struct swapfile *swapfile = ol_reserve(sizeof *swapfile);
-    if (!swapfile) return NULL;
+    if (!swapfile) return OL_E_NO_META;
     swapfile->pager = (struct ol_pager){&swapfile_ops, options->page_bytes, options->capacity};
     swapfile->directory = -1;
     for (unsigned number = 0; number < LAYERS; number++) swapfile->layers[number].file.fd = -1;
     swapfile->where = ol_reserve(options->capacity);
-    swapfile->bounce = ol_reserve((size_t)OL_IO_PAGES_MAX * options->page_bytes);
-    if (swapfile->where && swapfile->bounce) return swapfile;
-    swapfile_close(&swapfile->pager);
-    return NULL;
+    swapfile->bounce = ol_reserve(buffer_bytes(swapfile));
+    if (options->encrypted) swapfile->sealed = ol_reserve(buffer_bytes(swapfile));
+    enum ol_status status = OL_E_NO_META;
+    if (swapfile->where && swapfile->bounce && (swapfile->sealed || !options->encrypted))
+        status = ol_seals_create(&swapfile->seals, options->capacity, options->page_bytes, options->encrypted, error);
+    if (status == OL_OK) *out = swapfile;
+    else swapfile_close(&swapfile->pager);
+    return status;
 }
 
 enum ol_status ol_swapfile_create(const struct ol_swapfile_options *options, struct ol_pager **out, const char **error)
@@ -353,11 +421,9 @@ enum ol_status ol_swapfile_create(const struct ol_swapfile_options *options, str
         *error = "a swap file wants at least one page, of 512 bytes to 1 MiB: correct its size";
         return OL_E_INVALID;
     }
-    struct swapfile *swapfile = swapfile_allocate(options);
-    if (!swapfile) {
-        *error = "there is no address space for the swap file's tables: raise the limit (ulimit -v)";
-        return OL_E_NO_META;
-    }
+    struct swapfile *swapfile;
+    const enum ol_status status = swapfile_allocate(options, &swapfile, error);
+    if (status != OL_OK) return status;
     const int failure = files_open(swapfile, options->directory);
     if (failure != 0) {
         *error = error_text(failure);
@@ -366,6 +432,22 @@ enum ol_status ol_swapfile_create(const struct ol_swapfile_options *options, str
     }
     *out = &swapfile->pager;
     return OL_OK;
+}
+
+bool ol_swapfile_failure(struct ol_pager *pager, ol_slot slot, struct ol_swapfile_failure *out)
+{
+    struct swapfile *swapfile = swapfile_of(pager);
+    bool found = false;
+    assert(pager->ops == &swapfile_ops);
+    ol_futex_lock(&swapfile->lock);
+    for (unsigned i = 0; i < FAILURES; i++) { /* from the oldest to the youngest, which counts */
+        const struct failure *failure = &swapfile->failures[(swapfile->failures_next + i) % FAILURES];
+        if (failure->slot != slot || failure->why.error == 0) continue;
+        *out = failure->why;
+        found = true;
+    }
+    ol_futex_unlock(&swapfile->lock);
+    return found;
 }
 
 void ol_swapfile_statistics(struct ol_pager *pager, struct ol_swapfile_statistics *out)
@@ -378,6 +460,8 @@ void ol_swapfile_statistics(struct ol_pager *pager, struct ol_swapfile_statistic
     out->pages_read = swapfile->pages_read;
     out->pages_written = swapfile->pages_written;
     out->file_bytes = pages * pager->page_bytes;
-    out->metadata_bytes = sizeof *swapfile + swapfile->slots_touched;
+    out->pages_damaged = swapfile->pages_damaged;
+    out->metadata_bytes =
+        sizeof *swapfile + (uint64_t)swapfile->slots_touched * (sizeof *swapfile->where + swapfile->seals.bytes_each);
     ol_futex_unlock(&swapfile->lock);
 }

@@ -84,6 +84,7 @@ void ol_swap_file_close(struct ol_swap_file *file)
 
 enum ol_status ol_swap_status(int error)
 {
+    if (error == 0) return OL_OK;
     return error == ENOSPC || error == EDQUOT || error == EFBIG ? OL_E_NO_SWAP : OL_E_IO;
 }
 
@@ -110,7 +111,7 @@ static void vector_advance(struct iovec **vector, int *parts, size_t bytes)
     (*vector)->iov_len -= bytes;
 }
 
-/* Transfers all parts of the vector unless an error stops it. Returns 0 or an errno, in *done the bytes transferred. */
+/* Transfers all parts of the vector unless an error stops it. Returns 0 or an error, in *done the bytes transferred. */
 static int vector_transfer(int fd, enum ol_io_op op, struct iovec *vector, int parts, off_t offset, size_t *done)
 {
     *done = 0;
@@ -119,7 +120,7 @@ static int vector_transfer(int fd, enum ol_io_op op, struct iovec *vector, int p
         const ssize_t bytes = op == OL_IO_READ ? preadv(fd, vector, parts, at) : pwritev(fd, vector, parts, at);
         if (bytes < 0 && errno == EINTR) continue;
         if (bytes < 0) return errno;
-        if (bytes == 0) return EIO; /* the end of the file, where a page should be */
+        if (bytes == 0) return OL_SWAP_ENDED;
         *done += (size_t)bytes;
         vector_advance(&vector, &parts, (size_t)bytes);
     }
@@ -144,14 +145,11 @@ static uint32_t pages_transfer(const struct ol_swap_file *file, enum ol_io_op op
 }
 
 void ol_swap_file_transfer(const struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
-                           uint32_t count, uint32_t page_bytes, enum ol_status *status)
+                           uint32_t count, uint32_t page_bytes, int *errors)
 {
     int error;
     uint32_t done = pages_transfer(file, op, first, pages, count, page_bytes, &error);
-    for (uint32_t i = 0; i < done; i++) status[i] = OL_OK;
-    for (; done < count; done++) {
-        status[done] = OL_OK;
-        if (pages_transfer(file, op, first + done, pages + done, 1, page_bytes, &error) == 1) continue;
-        status[done] = op == OL_IO_WRITE ? ol_swap_status(error) : OL_E_IO;
-    }
+    for (uint32_t i = 0; i < done; i++) errors[i] = 0;
+    for (; done < count; done++)
+        errors[done] = pages_transfer(file, op, first + done, pages + done, 1, page_bytes, &error) == 1 ? 0 : error;
 }

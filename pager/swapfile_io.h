@@ -29,13 +29,16 @@ int ol_swap_file_open(int directory, struct ol_swap_file *out);
 
 void ol_swap_file_close(struct ol_swap_file *file);
 
-/* Transfers pages[0..count) at page `first` of the file onward, count <= OL_IO_PAGES_MAX. Where the transfer as a whole
- * fails, it goes on page by page. Fills status[0..count): OL_OK; OL_E_NO_SWAP for a write that found no room (full
- * disk, quota, or the file size limit: no SIGXFSZ is caused); else OL_E_IO. */
-void ol_swap_file_transfer(const struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
-                           uint32_t count, uint32_t page_bytes, enum ol_status *status);
+/* What befell a page: 0, an errno, or one of these. */
+enum ol_swap_error { OL_SWAP_ENDED = -1 /* the file ends before the page does */, OL_SWAP_DAMAGED = -2 /* its seal */ };
 
-/* OL_E_NO_SWAP if the errno says that there is no room for what was to be written, else OL_E_IO. */
+/* Transfers pages[0..count) at page `first` of the file onward, count <= OL_IO_PAGES_MAX. Where the transfer as a whole
+ * fails, it goes on page by page. Fills errors[0..count): 0, an errno, or OL_SWAP_ENDED. A file size limit is EFBIG: no
+ * SIGXFSZ is caused. */
+void ol_swap_file_transfer(const struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
+                           uint32_t count, uint32_t page_bytes, int *errors);
+
+/* OL_OK for 0; OL_E_NO_SWAP if the error says that there is no room for what was to be written; else OL_E_IO. */
 enum ol_status ol_swap_status(int error);
 
 #endif

@@ -179,6 +179,9 @@ enum ol_residence { OL_ABSENT, OL_RESIDENT, OL_SWAPPED };
 /* Where the page at va is; OL_ABSENT also if it was never touched or is not mapped. */
 enum ol_residence ol_page_residence(struct ol_space *space, ol_va va);
 
+/* The slot in which the page is at the pager; OL_NO_SLOT if it is not there now. */
+ol_slot ol_page_slot(struct ol_space *space, ol_va va);
+
 /* --- policies that come with Onelevel (policy/) -------------------------------------------------------------- */
 
 extern const struct ol_policy_ops ol_policy_fifo, ol_policy_second_chance, ol_policy_clock;

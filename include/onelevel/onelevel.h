@@ -39,6 +39,7 @@ struct ol_memory_options {
                                   "compressed" (LZ4 in memory), "file" (a nameless file in $TMPDIR or /var/tmp),
                                   "file:DIRECTORY", "none"; NULL: "compressed,file" */
     uint64_t swap_bytes;       /* bounds the swap file; 0: as the disk allows */
+    bool encrypt;              /* encrypts the swap file, with a key that dies with the process */
     bool no_move;              /* copy pages as on kernels without UFFDIO_MOVE (before 6.8) */
 };
 
@@ -61,13 +62,14 @@ struct ol_memory_statistics {
     uint64_t compressed_refused;     /* pages that it did not take (full, or they do not compress) */
     uint64_t file_pages_read;
     uint64_t file_pages_written;
-    uint64_t file_bytes;     /* now: size of the swap file */
-    uint64_t metadata_bytes; /* now: tables of core, machine and homes */
+    uint64_t file_pages_damaged; /* reads of pages that came back other than they went; their readers got SIGBUS */
+    uint64_t file_bytes;         /* now: size of the swap file */
+    uint64_t metadata_bytes;     /* now: tables of core, machine and homes */
 };
 
 /* OL_OK; OL_E_INVALID (options contradict each other, unknown policy or swap); OL_E_NO_FRAMES (the budget is below
- * ol_memory_minimum_bytes()); OL_E_UNSUPPORTED (no userfaultfd here); OL_E_NO_META; OL_E_IO (no swap file can be made).
- * *error, if error is not NULL, is then a static sentence that names the mend. */
+ * ol_memory_minimum_bytes()); OL_E_UNSUPPORTED (no userfaultfd here, or no encryption); OL_E_NO_META; OL_E_IO (no swap
+ * file can be made). *error, if error is not NULL, is then a static sentence that names the mend. */
 enum ol_status ol_memory_open(const struct ol_memory_options *options, struct ol_memory **out, const char **error);
 
 /* All ranges are unmapped, the swap file is gone. */

@@ -6,6 +6,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "machine/linux/homes.h"
 #include "machine/linux/memory.h"
 #include "machine/linux/say.h"
 
@@ -65,23 +66,28 @@ void ol_fault_chain(const struct sigaction *previous, int signal, siginfo_t *inf
     }
 }
 
-void ol_fault_explain(enum ol_status status, const void *address)
+void ol_fault_explain(const struct ol_memory *memory, enum ol_status status, const void *address)
 {
-    char text[] = "the page at 0x0000000000000000 cannot be had: ";
-    char *digit = strchr(text, 'x') + 16;
+    char page[] = "the page at 0x0000000000000000 ", why[OL_HOMES_TEXT_BYTES];
+    char *digit = strchr(page, 'x') + 16;
+    ol_va va;
     for (uint64_t number = (uint64_t)(uintptr_t)address; number; number >>= 4)
         *digit-- = "0123456789abcdef"[number & 15];
-    ol_say(text, ol_status_text(status), NULL);
+    const bool known = status == OL_E_IO && ol_linux_va(ol_space_pmap(memory->space), address, &va) &&
+                       ol_homes_explain(memory->file, ol_page_slot(memory->space, va), why);
+    if (known) ol_say(page, why, NULL);
+    else ol_say(page, "cannot be had: ", ol_status_text(status));
 }
 
-void ol_fault_refuse(enum ol_status status, const struct sigaction *previous, siginfo_t *info, void *context)
+void ol_fault_refuse(const struct ol_memory *memory, enum ol_status status, const struct sigaction *previous,
+                     siginfo_t *info, void *context)
 {
     if (status == OL_E_NO_REGION) {
         ol_fault_raise(context, SIGSEGV, SEGV_MAPERR, info->si_addr);
     } else if (status == OL_E_RIGHTS) {
         ol_fault_raise(context, SIGSEGV, SEGV_ACCERR, info->si_addr);
     } else {
-        ol_fault_explain(status, info->si_addr);
+        ol_fault_explain(memory, status, info->si_addr);
         ol_fault_chain(previous, SIGBUS, info, context);
     }
 }

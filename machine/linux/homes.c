@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pager/swapfile_io.h"
 #include "pager/tiered.h"
 
 enum { DIRECTORY_BYTES_MAX = 4096 };
@@ -36,8 +37,10 @@ static enum ol_status make_file(const struct ol_homes_options *options, const ch
 {
     const char *temporary = getenv("TMPDIR");
     if (!directory) directory = temporary && *temporary ? temporary : "/var/tmp";
-    const struct ol_swapfile_options file = {
-        .page_bytes = options->page_bytes, .capacity = slots_of(options), .directory = directory};
+    const struct ol_swapfile_options file = {.page_bytes = options->page_bytes,
+                                             .capacity = slots_of(options),
+                                             .directory = directory,
+                                             .encrypted = options->encrypted};
     return ol_swapfile_create(&file, out, error);
 }
 
@@ -94,4 +97,45 @@ void ol_homes_statistics(struct ol_pager *compressed, struct ol_pager *file, str
     if (compressed) ol_compressed_statistics(compressed, &out->compressed);
     if (file) ol_swapfile_statistics(file, &out->file);
     out->metadata_bytes = out->compressed.metadata_bytes + out->file.metadata_bytes;
+}
+
+/* --- what befell a page ----------------------------------------------------------------------------------------- */
+
+static void text_append(char text[OL_HOMES_TEXT_BYTES], const char *more)
+{
+    const size_t length = strlen(text), room = OL_HOMES_TEXT_BYTES - 1 - length, wanted = strlen(more);
+    const size_t taken = wanted < room ? wanted : room;
+    memcpy(text + length, more, taken);
+    text[length + taken] = 0;
+}
+
+static void text_append_number(char text[OL_HOMES_TEXT_BYTES], uint64_t number)
+{
+    char digits[24], *first = digits + sizeof(digits) - 1;
+    *first = 0;
+    do *--first = (char)('0' + number % 10);
+    while (number /= 10);
+    text_append(text, first);
+}
+
+bool ol_homes_explain(struct ol_pager *file, ol_slot slot, char text[OL_HOMES_TEXT_BYTES])
+{
+    struct ol_swapfile_failure failure;
+    if (!file || slot == OL_NO_SLOT || !ol_swapfile_failure(file, slot, &failure)) return false;
+    text[0] = 0;
+    if (failure.error == OL_SWAP_DAMAGED) {
+        text_append(text, "is damaged: its checksum is wrong");
+    } else if (failure.error == OL_SWAP_ENDED) {
+        text_append(text, "is missing: the file ends");
+    } else {
+        const char *description = strerrordesc_np(failure.error);
+        text_append(text, "cannot be read: ");
+        text_append(text, description ? description : "unknown error");
+    }
+    text_append(text, ", at byte ");
+    text_append_number(text, failure.offset_bytes);
+    text_append(text, " of the swap file (descriptor ");
+    text_append_number(text, (uint64_t)failure.fd);
+    text_append(text, ")");
+    return true;
 }

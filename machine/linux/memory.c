@@ -78,6 +78,7 @@ static enum ol_status make_homes(struct ol_memory *memory, const struct ol_memor
         .swap = options->swap ? options->swap : "compressed,file",
         .page_bytes = OL_LINUX_PAGE_BYTES,
         .swap_bytes = options->swap_bytes,
+        .encrypted = options->encrypt,
         .store_bytes = options->ram_bytes ? options->ram_bytes : options->compressed_bytes,
         .store_shares_budget = options->ram_bytes != 0,
     };
@@ -241,7 +242,7 @@ enum ol_status ol_memory_fork_done(struct ol_memory *memory, bool forked, const 
     return status;
 }
 
-void ol_memory_get_statistics(struct ol_memory *memory, struct ol_memory_statistics *out)
+void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out)
 {
     struct ol_homes_statistics homes;
     memset(out, 0, sizeof(*out));
@@ -259,6 +260,7 @@ void ol_memory_get_statistics(struct ol_memory *memory, struct ol_memory_statist
     out->file_pages_read = homes.file.pages_read;
     out->file_pages_written = homes.file.pages_written;
     out->file_bytes = homes.file.file_bytes;
+    out->file_pages_damaged = homes.file.pages_damaged;
     out->metadata_bytes = metadata_bytes(memory, &out->core);
 }
 

@@ -43,6 +43,9 @@ enum ol_status ol_memory_fault(struct ol_memory *memory, void *address, unsigned
 /* Bookkeeping between faults: memory for the compressed store and for tables is taken out of the frames. Cheap. */
 void ol_memory_tend(struct ol_memory *memory);
 
+/* ol_memory_get_statistics, with signals blocked already. */
+void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out);
+
 /* True if address lies in the memory's window. */
 bool ol_memory_contains(const struct ol_memory *memory, const void *address);
 
@@ -65,10 +68,11 @@ void ol_fault_raise(void *context, int signal, int code, void *address);
 void ol_fault_chain(const struct sigaction *previous, int signal, siginfo_t *info, void *context);
 
 /* A line on standard error: why the page at address cannot be had. */
-void ol_fault_explain(enum ol_status status, const void *address);
+void ol_fault_explain(const struct ol_memory *memory, enum ol_status status, const void *address);
 
 /* Tells the program of a fault that could not be resolved: SIGSEGV for its own errors, SIGBUS (with a line on standard
  * error) for ours, which goes to `previous`. */
-void ol_fault_refuse(enum ol_status status, const struct sigaction *previous, siginfo_t *info, void *context);
+void ol_fault_refuse(const struct ol_memory *memory, enum ol_status status, const struct sigaction *previous,
+                     siginfo_t *info, void *context);
 
 #endif

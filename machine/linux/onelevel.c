@@ -27,7 +27,7 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
         struct ol_memory *memory = atomic_load_explicit(&memories[i], memory_order_acquire);
         if (!memory || info->si_code <= 0 || !ol_memory_contains(memory, info->si_addr)) continue;
         const enum ol_status status = ol_memory_fault(memory, info->si_addr, ol_fault_access(context));
-        if (status != OL_OK) ol_fault_refuse(status, &previous_sigbus, info, context);
+        if (status != OL_OK) ol_fault_refuse(memory, status, &previous_sigbus, info, context);
         errno = saved;
         return;
     }
@@ -177,5 +177,13 @@ void ol_memory_unpin(struct ol_memory *memory, const void *address, size_t bytes
     if (!span_of(memory, address, bytes, &span)) return;
     enter(&old);
     ol_space_unwire(memory->space, span.va, span.pages);
+    leave(&old);
+}
+
+void ol_memory_get_statistics(struct ol_memory *memory, struct ol_memory_statistics *out)
+{
+    sigset_t old;
+    enter(&old);
+    ol_memory_count(memory, out);
     leave(&old);
 }

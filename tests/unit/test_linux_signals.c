@@ -25,6 +25,7 @@
 #include "machine/linux/memory.h"
 #include "tests/support/random.h"
 #include "tests/support/sanitized.h"
+#include "tests/unit/test_pager_model.h"
 
 enum { PAGE_BYTES = 4096, MIB = 1 << 20, SKIPPED = 77 };
 
@@ -143,6 +144,58 @@ static void violations_with_handler(void)
     for (size_t i = 0; i < 2 * MIB; i += PAGE_BYTES) MUST(range[i] == 7);
     range[0] = 8;
     ol_memory_close(memory);
+}
+
+/* --- damaged swap ---------------------------------------------------------------------------------------------------
+ */
+
+/* Every page but the damaged ones goes on being right; the damaged ones are SIGBUS, each time. */
+static void reads_damaged_swap(bool encrypt)
+{
+    enum { PAGES = 1024, EACH = 10 };
+    struct ol_memory *memory = NULL;
+    const struct ol_memory_options options = {.resident_bytes = MIB, .swap = "file", .encrypt = encrypt};
+    struct ol_memory_statistics statistics;
+    volatile unsigned errors = 0;
+    char byte;
+    int fd = -1;
+    catch_signal(SIGBUS); /* before the library, which hands it on */
+    MUST(ol_memory_open(&options, &memory, NULL) == OL_OK);
+    volatile unsigned *range = ol_memory_map(memory, PAGES * PAGE_BYTES);
+    for (unsigned i = 0; i < PAGES; i++) range[i * PAGE_BYTES / sizeof(*range)] = i;
+    MUST(nameless_files(&fd) == 1);
+    for (off_t slot = 0; slot < PAGES / 2; slot += EACH) { /* some of them are not in use */
+        MUST(pread(fd, &byte, 1, slot * PAGE_BYTES + 99) == 1);
+        byte ^= 16;
+        MUST(pwrite(fd, &byte, 1, slot * PAGE_BYTES + 99) == 1);
+    }
+    for (volatile int round = 0; round < 2; round++) {
+        for (volatile unsigned i = 0; i < PAGES; i++) {
+            volatile unsigned *page = range + (size_t)i * PAGE_BYTES / sizeof(*range);
+            if (sigsetjmp(caught.back, 1) == 0) MUST(*page == i);
+            else errors++;
+        }
+    }
+    ol_memory_get_statistics(memory, &statistics);
+    MUST(errors > PAGES / 2 / EACH && errors % 2 == 0 && statistics.file_pages_damaged == errors);
+    ol_memory_close(memory);
+}
+
+static void reads_damaged_plain_swap(void)
+{
+    reads_damaged_swap(false);
+}
+
+static void reads_damaged_encrypted_swap(void)
+{
+    reads_damaged_swap(true);
+}
+
+static void test_damaged_swap(void **state)
+{
+    (void)state;
+    expect_success(reads_damaged_plain_swap);
+    expect_success(reads_damaged_encrypted_swap);
 }
 
 static void test_violations_with_a_handler(void **state)
@@ -408,9 +461,13 @@ int main(void)
     }
     ol_uffd_close(&probe);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_violations_with_a_handler),    cmocka_unit_test(test_violations_without_a_handler),
-        cmocka_unit_test(test_other_sigbus_is_passed_on),    cmocka_unit_test(test_errno_is_kept),
-        cmocka_unit_test(test_faults_in_a_handler),          cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_damaged_swap),
+        cmocka_unit_test(test_violations_with_a_handler),
+        cmocka_unit_test(test_violations_without_a_handler),
+        cmocka_unit_test(test_other_sigbus_is_passed_on),
+        cmocka_unit_test(test_errno_is_kept),
+        cmocka_unit_test(test_faults_in_a_handler),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_a_forked_child_has_no_ranges),
     };
     return cmocka_run_group_tests_name("linux signals", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- pages ------------------------------------------------------------------------------------------------------ */
 
@@ -112,6 +113,18 @@ struct batch {
     enum ol_status status[OL_IO_PAGES_MAX];
     char bytes[OL_IO_PAGES_MAX][MODEL_PAGE_BYTES];
 };
+
+unsigned nameless_files(int *first)
+{
+    unsigned count = 0;
+    struct stat stat;
+    for (int fd = MODEL_FDS - 1; fd >= 0; fd--) {
+        if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) || stat.st_nlink != 0) continue;
+        count++;
+        if (first) *first = fd;
+    }
+    return count;
+}
 
 void model_init(struct pager_model *model, struct ol_pager *pager, ol_slot first, uint32_t slots, uint64_t seed)
 {

@@ -9,7 +9,7 @@
 
 #include "core/pager.h"
 
-enum { MODEL_PAGE_BYTES = 4096 };
+enum { MODEL_PAGE_BYTES = 4096, MODEL_FDS = 2048 /* descriptors below it are looked at */ };
 
 enum page_kind { PAGE_ZERO, PAGE_WORD, PAGE_TEXT, PAGE_HALF, PAGE_RANDOM, PAGE_KINDS };
 
@@ -30,6 +30,9 @@ bool pages_transfer(struct ol_pager *pager, enum ol_io_op op, const ol_slot *slo
 /* One page. A transfer that is not completed once is OL_E_UNSUPPORTED. */
 enum ol_status page_write(struct ol_pager *pager, ol_slot slot, const void *page);
 enum ol_status page_read(struct ol_pager *pager, ol_slot slot, void *page);
+
+/* Descriptors of regular files that have no name, as swap files are; the lowest in *first, if that is not NULL. */
+unsigned nameless_files(int *first);
 
 /* Knows what slots [first, first + slots) of a pager hold. */
 struct pager_model {

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-enum { SLOTS = 600, FDS = 2048, LAYERS = 64, SKIPPED = 77 };
+enum { SLOTS = 600, LAYERS = 64, SKIPPED = 77 };
 
 /* --- stand-ins for system calls --------------------------------------------------------------------------------- */
 
@@ -78,6 +78,7 @@ ssize_t pwritev(int fd, const struct iovec *vector, int parts, off_t offset)
 /* --- helpers ---------------------------------------------------------------------------------------------------- */
 
 static char directory[PATH_MAX];
+static bool encrypted; /* all tests run with and without */
 
 static int make_directory(void **state)
 {
@@ -96,7 +97,8 @@ static int remove_directory(void **state)
 
 static struct ol_pager *create_in(const char *path)
 {
-    const struct ol_swapfile_options options = {.page_bytes = MODEL_PAGE_BYTES, .capacity = SLOTS, .directory = path};
+    const struct ol_swapfile_options options = {
+        .page_bytes = MODEL_PAGE_BYTES, .capacity = SLOTS, .directory = path, .encrypted = encrypted};
     struct ol_pager *pager = NULL;
     return ol_swapfile_create(&options, &pager, NULL) == OL_OK ? pager : NULL;
 }
@@ -108,23 +110,10 @@ static struct ol_pager *create(void)
     return pager;
 }
 
-/* Descriptors of regular files that have no name; the first of them in *first. */
-static unsigned nameless_files(int *first)
-{
-    unsigned count = 0;
-    struct stat stat;
-    for (int fd = FDS - 1; fd >= 0; fd--) {
-        if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) || stat.st_nlink != 0) continue;
-        count++;
-        if (first) *first = fd;
-    }
-    return count;
-}
-
 static unsigned open_files(void)
 {
     unsigned count = 0;
-    for (int fd = 0; fd < FDS; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    for (int fd = 0; fd < MODEL_FDS; fd++) count += fcntl(fd, F_GETFD) >= 0;
     return count;
 }
 
@@ -198,7 +187,8 @@ static void test_places_where_no_file_can_be(void **state)
     (void)state;
     const unsigned before = open_files();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        const struct ol_swapfile_options options = {MODEL_PAGE_BYTES, SLOTS, bad[i].directory};
+        const struct ol_swapfile_options options = {
+            .page_bytes = MODEL_PAGE_BYTES, .capacity = SLOTS, .directory = bad[i].directory};
         struct ol_pager *pager;
         const char *error = NULL;
         assert_int_equal(ol_swapfile_create(&options, &pager, &error), OL_E_IO);
@@ -211,8 +201,10 @@ static void test_places_where_no_file_can_be(void **state)
 
 static void test_bad_sizes_are_refused(void **state)
 {
-    static const struct ol_swapfile_options bad[] = {
-        {MODEL_PAGE_BYTES, 0, directory}, {0, SLOTS, directory}, {1000, SLOTS, directory}, {2 << 20, SLOTS, directory}};
+    static const struct ol_swapfile_options bad[] = {{MODEL_PAGE_BYTES, 0, directory, false},
+                                                     {0, SLOTS, directory, false},
+                                                     {1000, SLOTS, directory, false},
+                                                     {2 << 20, SLOTS, directory, false}};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct ol_pager *pager;
@@ -591,5 +583,7 @@ int main(void)
         cmocka_unit_test(test_files_that_cannot_be_merged),
         cmocka_unit_test(test_no_file_can_be_made_after_a_fork),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    const int plain = cmocka_run_group_tests_name("plain", tests, make_directory, remove_directory);
+    encrypted = true;
+    return plain + cmocka_run_group_tests_name("encrypted", tests, make_directory, remove_directory);
 }

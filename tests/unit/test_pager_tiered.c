@@ -214,7 +214,8 @@ static struct ol_pager *homes_create(uint64_t store_bytes, struct ol_pager **fil
     const char *directory = getenv("TMPDIR");
     const struct ol_compressed_options compressed = {
         .page_bytes = MODEL_PAGE_BYTES, .capacity = SLOTS, .max_store_bytes = store_bytes};
-    const struct ol_swapfile_options swapfile = {MODEL_PAGE_BYTES, SLOTS, directory ? directory : "/tmp"};
+    const struct ol_swapfile_options swapfile = {
+        .page_bytes = MODEL_PAGE_BYTES, .capacity = SLOTS, .directory = directory ? directory : "/tmp"};
     struct ol_pager *first = NULL;
     assert_int_equal(ol_compressed_create(&compressed, &first), OL_OK);
     assert_int_equal(ol_swapfile_create(&swapfile, file, NULL), OL_OK);

@@ -27,7 +27,7 @@ static _Noreturn void give_up(const char *why)
 void ol_publish(void)
 {
     /* A vfork child has its parent's memory, but is not the process that is counted. */
-    if (getpid() == ol_runtime.pid) ol_memory_get_statistics(ol_runtime.memory, &ol_runtime.shared->statistics);
+    if (getpid() == ol_runtime.pid) ol_memory_count(ol_runtime.memory, &ol_runtime.shared->statistics);
 }
 
 static void on_sigbus(int signal, siginfo_t *info, void *context)
@@ -44,9 +44,9 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
     if (atomic_fetch_add(&faults, 1) % PUBLISH_EVERY == 0 || status != OL_OK) ol_publish();
     if (status == OL_E_NO_REGION || status == OL_E_RIGHTS) {
         const struct sigaction none = {.sa_handler = SIG_DFL};
-        ol_fault_refuse(status, &none, info, context);
+        ol_fault_refuse(ol_runtime.memory, status, &none, info, context);
     } else if (status != OL_OK) {
-        ol_fault_explain(status, address);
+        ol_fault_explain(ol_runtime.memory, status, address);
         ol_signal_deliver(signal, info, context);
     }
     errno = saved;
