@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# For the tests of `onelevel run`, which are given the command and the build folder.
+# For the tests of `onelevel run`, which are given the command and the build folder, and perhaps a column of the test
+# matrix: root or user (an ordinary one), and with which features (all, no-move).
 
 onelevel=$1
 programs=$2/tests
+who=${3:-root}
+features=${4:-all}
+here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/ol-run.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/theirs" # where an ordinary user may write
+chmod 777 "$folder" "$folder/theirs"
 export LC_ALL=C PYTHONHASHSEED=0
 unset MALLOC_PERTURB_ # the test runner sets it: programs would touch all that they allocate
 python=/usr/bin/python3
@@ -16,6 +22,31 @@ fail()
     echo "$*"
     exit 1
 }
+
+# Further options of `onelevel run`, and what comes before a command to run it as the user of this column.
+options=
+as=
+case $features in
+all) ;;
+no-move) options=--no-move ;;
+*) fail "there is no column '$features'" ;;
+esac
+if [ $# -gt 2 ] && [ "$who" = root ] && [ "$(id -u)" != 0 ]; then
+    echo 'this column is for root'
+    exit 77
+elif [ "$who" = user ] && [ "$(id -u)" = 0 ]; then
+    as='setpriv --reuid=65534 --regid=65534 --clear-groups'
+    # This user may not be able to reach the build, nor this folder.
+    mkdir "$folder/copy"
+    for file in "$onelevel" "$2/libonelevel-run.so" "$programs"/run_* "$here"/*.sh; do
+        [ -d "$file" ] || cp "$file" "$folder/copy"
+    done
+    chmod 755 "$folder/copy" "$folder/copy"/*
+    onelevel=$folder/copy/onelevel
+    programs=$folder/copy
+    here=$folder/copy
+fi
+[ "$who" = root ] || echo "vm.unprivileged_userfaultfd is $(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null)"
 
 # figure NAME: a number of the last account.
 figure()
@@ -29,7 +60,8 @@ managed()
     ram=$1
     shift
     status=0
-    "$onelevel" run --ram "$ram" --stats-json "$folder/account" $options -- "$@" >"$folder/out" 2>"$folder/err" || status=$?
+    $as $sampler "$onelevel" run --ram "$ram" --stats-json "$folder/account" $options -- "$@" \
+        >"$folder/out" 2>"$folder/err" || status=$?
     echo "$status" >"$folder/status"
 }
-options=
+sampler=

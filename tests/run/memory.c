@@ -408,7 +408,8 @@ static void test_locking(void)
     unsigned char *p = map_pages(BLOCK);
     fill(p, BLOCK, 19);
     CHECK(mlock(p, PAGE) == 0 && munlock(p, PAGE) == 0, "mlock");
-    CHECK(mlockall(MCL_CURRENT) == 0 && munlockall() == 0, "mlockall");
+    CHECK(mlockall(MCL_CURRENT) == 0 || errno == ENOMEM, "mlockall"); /* it may be more than this user may lock */
+    CHECK(munlockall() == 0, "munlockall");
     CHECK(msync(p, BLOCK, MS_SYNC) == 0, "msync");
     check_filled(p, BLOCK, 19, "locked");
     munmap(p, BLOCK);

@@ -26,7 +26,7 @@ static void give_up(const struct held *held)
     else (void)munmap((void *)(uintptr_t)held->address, held->bytes);
 }
 
-static bool is_on(const stack_t *stack, unsigned long pointer)
+bool ol_is_on_stack(const stack_t *stack, unsigned long pointer)
 {
     return !(stack->ss_flags & SS_DISABLE) && pointer - (unsigned long)(uintptr_t)stack->ss_sp < stack->ss_size;
 }
@@ -39,7 +39,7 @@ unsigned long ol_held_enter(const ucontext_t *context)
 {
     const unsigned long outer = mine.stack;
     mine.stack = (unsigned long)context->uc_mcontext.gregs[REG_RSP];
-    if (!is_on(&context->uc_stack, mine.stack))
+    if (!ol_is_on_stack(&context->uc_stack, mine.stack))
         while (mine.count && mine.held[mine.count - 1].stack <= mine.stack) give_up(&mine.held[--mine.count]);
     return outer;
 }

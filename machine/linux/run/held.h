@@ -7,6 +7,7 @@
 #ifndef OL_RUN_HELD_H
 #define OL_RUN_HELD_H
 
+#include <stdbool.h>
 #include <ucontext.h>
 
 /* A call was trapped in this context. Gives up what calls hold that were left. Returns what ol_held_leave wants. */
@@ -19,5 +20,8 @@ void ol_held_add(unsigned long address, unsigned long bytes);
 void ol_held_remove(unsigned long address);
 /* In a forked child, whose wires are gone. */
 void ol_held_forget(void);
+
+/* Whether the stack pointer is on this alternate stack. */
+bool ol_is_on_stack(const stack_t *stack, unsigned long pointer);
 
 #endif

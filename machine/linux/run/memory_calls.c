@@ -16,6 +16,7 @@
 
 #include "machine/linux/run/foreign.h"
 #include "machine/linux/run/runtime.h"
+#include "machine/linux/run/wires.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -23,6 +24,12 @@
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef PROT_SEM
+#define PROT_SEM 8
 #endif
 
 static struct ol_space *space(void)
@@ -187,8 +194,16 @@ static long protect_managed(const struct ol_call *call, unsigned long address, u
 static long call_mprotect(const struct ol_call *call)
 {
     const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
+    const long known = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM;
     if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
-    return is_aligned(address) ? call_in_parts(call, address, bytes, protect_managed) : -EINVAL;
+    if (!is_aligned(address) || call->argument[2] & ~known) return -EINVAL;
+    return call_in_parts(call, address, bytes, protect_managed);
+}
+
+/* Of protection keys only the default one: the window has no others. */
+static long call_pkey_mprotect(const struct ol_call *call)
+{
+    return call->argument[3] == -1 ? call_mprotect(call) : -EINVAL;
 }
 
 /* --- mremap
@@ -214,15 +229,101 @@ static long move_anywhere(const struct move *move)
     return result ? result : (long)to;
 }
 
+/* To a place outside the window: a copy, which is the kernel's from then on. Only pages that exist are copied. */
+static long move_outside(const struct move *move)
+{
+    const long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    struct ol_region_info region = {.rights = OL_NONE};
+    char *to = (char *)(uintptr_t)move->to;
+    (void)ol_region_next(space(), move->from, &region);
+    if (ol_region_protect(space(), move->from, pages_of(move->old_bytes), OL_READ) != OL_OK) return -ENOMEM;
+    const long made = ol_raw(SYS_mmap, (long)move->to, (long)move->new_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (made < 0) {
+        (void)ol_region_protect(space(), move->from, pages_of(move->old_bytes), region.rights);
+        return made;
+    }
+    for (unsigned long at = 0; at < move->old_bytes; at += OL_RUN_PAGE_BYTES)
+        if (ol_page_residence(space(), move->from + at) != OL_ABSENT)
+            memcpy(to + at, (const char *)(uintptr_t)(move->from + at), OL_RUN_PAGE_BYTES);
+    const long prot = (region.rights & OL_READ ? PROT_READ : 0) | (region.rights & OL_WRITE ? PROT_WRITE : 0);
+    (void)ol_raw(SYS_mprotect, (long)move->to, (long)move->new_bytes, prot, 0, 0, 0);
+    const enum ol_status status = ol_region_unmap(space(), move->from, pages_of(move->old_bytes));
+    return status == OL_OK ? (long)move->to : errno_of(status);
+}
+
 static long move_fixed(const struct move *move)
 {
-    const bool overlap = move->to < move->from + move->old_bytes && move->from < move->to + move->new_bytes;
-    if (!is_aligned(move->to) || overlap || !span_in_window(move->to, move->new_bytes)) return -EINVAL;
+    if (!ol_in_window(move->to)) return move_outside(move);
     if (!ol_foreign_return(move->to, move->new_bytes)) return -ENOMEM;
     const enum ol_status status = ol_region_unmap(space(), move->to, pages_of(move->new_bytes));
     if (status != OL_OK) return errno_of(status);
     const long result = move_to(move, move->to);
     return result ? result : (long)move->to;
+}
+
+/* What the kernel has is moved into the window: there it is foreign. */
+static long move_inside(struct ol_call *call)
+{
+    const unsigned long to = (unsigned long)call->argument[4], bytes = round_up((unsigned long)call->argument[2]);
+    if (!is_aligned(to) || !bytes || !span_in_window(to, bytes)) return -EINVAL;
+    if (!ol_foreign_return(to, bytes)) return -ENOMEM;
+    const enum ol_status status =
+        ol_region_map(space(), to, pages_of(bytes), OL_NONE, OL_MAP_FIXED | OL_MAP_REPLACE, NULL);
+    if (status != OL_OK) return errno_of(status);
+    if (!ol_foreign_take(to, bytes)) return -ENOMEM;
+    const long result = ol_call_raw(call);
+    if (result < 0 && ol_foreign_return(to, bytes)) (void)ol_region_unmap(space(), to, pages_of(bytes));
+    return result;
+}
+
+/* True if all of it is the kernel's own: code that was managed once still has pages of the core. */
+static bool is_foreign(unsigned long address, unsigned long bytes)
+{
+    struct ol_region_info region;
+    uint64_t first, end;
+    if (!ol_foreign_next(address, &first, &end) || first != address || end < address + bytes) return false;
+    for (unsigned long at = address; at < address + bytes; at = region.va + region.pages * OL_RUN_PAGE_BYTES)
+        if (!ol_region_next(space(), at, &region) || region.rights != OL_NONE) return false;
+    return true;
+}
+
+/* The kernel moves what it has; where that was in the window, nothing is. */
+static long move_foreign(struct ol_call *call, const struct move *move)
+{
+    const bool inside = move->flags & MREMAP_FIXED && ol_in_window(move->to);
+    const long result = inside ? move_inside(call) : ol_call_raw(call);
+    if (result < 0 || move->flags & MREMAP_DONTUNMAP) return result;
+    const unsigned long kept = result == (long)move->from ? move->new_bytes : 0;
+    if (kept < move->old_bytes && ol_foreign_return(move->from + kept, move->old_bytes - kept))
+        (void)ol_region_unmap(space(), move->from + kept, pages_of(move->old_bytes - kept));
+    return result;
+}
+
+/* 0, or what the kernel would say before it did anything. */
+static long check_move(const struct move *move)
+{
+    const bool fixed = move->flags & MREMAP_FIXED, stays = move->flags & MREMAP_DONTUNMAP;
+    const bool outside = move->to + move->new_bytes <= OL_WINDOW_FIRST ||
+                         (move->to >= OL_WINDOW_FIRST + OL_WINDOW_BYTES && move->to + move->new_bytes > move->to);
+    if (!is_aligned(move->from) || !move->new_bytes) return -EINVAL;
+    if (move->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) return -EINVAL;
+    if ((fixed || stays) && !(move->flags & MREMAP_MAYMOVE)) return -EINVAL;
+    if (stays && move->new_bytes != move->old_bytes) return -EINVAL;
+    if (fixed && (!is_aligned(move->to) || (!outside && !span_in_window(move->to, move->new_bytes)))) return -EINVAL;
+    if (fixed && move->to < move->from + move->old_bytes && move->from < move->to + move->new_bytes) return -EINVAL;
+    return is_mapped(move->from, move->old_bytes) ? 0 : -EFAULT;
+}
+
+/* MREMAP_DONTUNMAP: zeros, with the same rights, where the memory was. */
+static long move_and_stay(const struct move *move)
+{
+    struct ol_region_info region = {.rights = OL_NONE};
+    (void)ol_region_next(space(), move->from, &region);
+    const long to = move->flags & MREMAP_FIXED ? move_fixed(move) : move_anywhere(move);
+    if (to < 0) return to;
+    const enum ol_status status =
+        ol_region_map(space(), move->from, pages_of(move->old_bytes), region.rights, OL_MAP_FIXED, NULL);
+    return status == OL_OK ? to : errno_of(status);
 }
 
 static long call_mremap(struct ol_call *call)
@@ -232,17 +333,21 @@ static long call_mremap(struct ol_call *call)
                         .new_bytes = round_up((unsigned long)call->argument[2]),
                         .flags = call->argument[3],
                         .to = (unsigned long)call->argument[4]};
+    if (!ol_in_window(move.from))
+        return move.flags & MREMAP_FIXED && ol_in_window(move.to) ? move_inside(call) : ol_call_raw(call);
     if (!move.old_bytes || !span_in_window(move.from, move.old_bytes)) return ol_call_raw(call);
-    if (!is_aligned(move.from) || !move.new_bytes || move.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) return -EINVAL;
+    const long error = check_move(&move);
+    if (error) return error;
+    if (is_foreign(move.from, move.old_bytes)) return move_foreign(call, &move);
     if (ol_foreign_overlaps(move.from, move.old_bytes)) return -EINVAL;
-    if (!is_mapped(move.from, move.old_bytes)) return -EFAULT;
+    if (move.flags & MREMAP_DONTUNMAP) return move_and_stay(&move);
     if (move.new_bytes < move.old_bytes) {
         const unsigned long cut = move.old_bytes - move.new_bytes;
         const enum ol_status status = ol_region_unmap(space(), move.from + move.new_bytes, pages_of(cut));
         if (status != OL_OK) return errno_of(status);
         move.old_bytes = move.new_bytes;
     }
-    if (move.flags & MREMAP_FIXED) return move.flags & MREMAP_MAYMOVE ? move_fixed(&move) : -EINVAL;
+    if (move.flags & MREMAP_FIXED) return move_fixed(&move);
     if (move_to(&move, move.from) == 0) return (long)move.from;
     return move.flags & MREMAP_MAYMOVE ? move_anywhere(&move) : -ENOMEM;
 }
@@ -297,42 +402,78 @@ static long populate(unsigned long address, unsigned long bytes, unsigned access
 {
     for (unsigned long at = address; at < address + bytes; at += OL_RUN_PAGE_BYTES) {
         const enum ol_status status = ol_fault(space(), at, access);
-        if (status != OL_OK) return status == OL_E_RIGHTS ? -EFAULT : errno_of(status);
+        if (status != OL_OK) return status == OL_E_RIGHTS ? -EINVAL : errno_of(status);
     }
     return 0;
 }
 
 static long advise_managed(const struct ol_call *call, unsigned long address, unsigned long bytes)
 {
-    if (!is_mapped(address, bytes)) return -ENOMEM;
+    const long rest = is_mapped(address, bytes) ? 0 : -ENOMEM; /* what is mapped is advised all the same */
     switch (call->argument[2]) {
     case MADV_DONTNEED:
-    case MADV_FREE: return errno_of(ol_space_discard(space(), address, pages_of(bytes)));
-    case MADV_POPULATE_READ: return populate(address, bytes, OL_READ);
-    case MADV_POPULATE_WRITE: return populate(address, bytes, OL_WRITE);
+    case MADV_FREE: {
+        const long result = errno_of(ol_space_discard(space(), address, pages_of(bytes)));
+        return result ? result : rest;
+    }
+    case MADV_POPULATE_READ: return rest ? rest : populate(address, bytes, OL_READ);
+    case MADV_POPULATE_WRITE: return rest ? rest : populate(address, bytes, OL_WRITE);
     case MADV_REMOVE:
     case MADV_WIPEONFORK:
     case MADV_KEEPONFORK: return -EINVAL; /* as a kernel that does not know them for this memory */
-    default: return 0;                    /* advice that changes no contents */
+    default: return rest;                 /* advice that changes no contents */
     }
+}
+
+/* Whether the kernel knows this advice at all: asked about no memory. */
+static bool is_advice(const struct ol_call *call)
+{
+    struct ol_call nothing = *call;
+    nothing.argument[1] = 0;
+    return ol_call_raw(&nothing) == 0;
 }
 
 static long call_madvise(const struct ol_call *call)
 {
     const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
     if (!bytes || !span_in_window(address, bytes)) return ol_call_raw(call);
-    return is_aligned(address) ? call_in_parts(call, address, bytes, advise_managed) : -EINVAL;
+    return is_aligned(address) && is_advice(call) ? call_in_parts(call, address, bytes, advise_managed) : -EINVAL;
 }
 
 static long call_mincore(const struct ol_call *call)
 {
     const unsigned long address = (unsigned long)call->argument[0], bytes = round_up((unsigned long)call->argument[1]);
     unsigned char *vector = (unsigned char *)(uintptr_t)call->argument[2];
+    struct ol_wires wires = {.count = 0};
     if (!is_aligned(address)) return -EINVAL;
     if (!is_mapped(address, bytes)) return -ENOMEM;
-    for (unsigned long at = 0; at < bytes; at += OL_RUN_PAGE_BYTES)
+    /* The kernel finds out whether the vector can be written; what it says is of the window, not of the memory. */
+    long result = ol_wires_add(&wires, (unsigned long)call->argument[2], pages_of(bytes), OL_WRITE);
+    if (result == 0) result = ol_call_raw(call);
+    for (unsigned long at = 0; result == 0 && at < bytes; at += OL_RUN_PAGE_BYTES)
         vector[at / OL_RUN_PAGE_BYTES] = ol_page_residence(space(), address + at) == OL_RESIDENT;
-    return 0;
+    ol_wires_release(&wires);
+    return result;
+}
+
+/* Locked memory is managed like any other: the program can tell by nothing but time. What is wrong is told. */
+static long call_lock(const struct ol_call *call)
+{
+    const unsigned long offset = (unsigned long)call->argument[0] % OL_RUN_PAGE_BYTES;
+    const unsigned long address = (unsigned long)call->argument[0] - offset;
+    const bool sync = call->number == SYS_msync;
+    const long flags = call->argument[2];
+    if (call->number == SYS_mlock2 && flags & ~MLOCK_ONFAULT) return -EINVAL;
+    if (sync && (offset || flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (flags & MS_ASYNC && flags & MS_SYNC)))
+        return -EINVAL;
+    return is_mapped(address, round_up((unsigned long)call->argument[1] + offset)) ? 0 : -ENOMEM;
+}
+
+/* It would fill the whole window with memory. */
+static long call_lock_all(const struct ol_call *call)
+{
+    const long flags = call->argument[0];
+    return flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || !(flags & (MCL_CURRENT | MCL_FUTURE)) ? -EINVAL : 0;
 }
 
 bool ol_memory_call(struct ol_call *call, long *result)
@@ -342,16 +483,17 @@ bool ol_memory_call(struct ol_call *call, long *result)
     case SYS_mmap: *result = call_mmap(call); return true;
     case SYS_munmap: *result = call_munmap(call); return true;
     case SYS_mprotect: *result = call_mprotect(call); return true;
+    case SYS_pkey_mprotect: *result = call_pkey_mprotect(call); return true;
     case SYS_mremap: *result = call_mremap(call); return true;
     case SYS_brk: *result = call_brk(call); return true;
     case SYS_madvise: *result = call_madvise(call); return true;
     case SYS_mincore: *result = ours ? call_mincore(call) : ol_call_raw(call); return true;
-    case SYS_mlockall: /* would fill the whole window with memory */
+    case SYS_mlockall: *result = call_lock_all(call); return true;
     case SYS_munlockall: *result = 0; return true;
     case SYS_mlock:
     case SYS_mlock2:
     case SYS_munlock:
-    case SYS_msync: *result = ours ? 0 : ol_call_raw(call); return true;
+    case SYS_msync: *result = ours ? call_lock(call) : ol_call_raw(call); return true;
     default: return false;
     }
 }

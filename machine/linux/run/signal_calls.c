@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "machine/linux/run/held.h"
 #include "machine/linux/run/runtime.h"
 
 /* The kernel's form of an action (include/linux/signal_types.h). */
@@ -191,7 +192,10 @@ static long call_sigaltstack(const struct ol_call *call)
         if (result) return result;
         call->context->uc_stack = copy;
     }
-    if (old) *old = was;
+    if (old) {
+        *old = was;
+        if (ol_is_on_stack(&was, (unsigned long)call->context->uc_mcontext.gregs[REG_RSP])) old->ss_flags |= SS_ONSTACK;
+    }
     return 0;
 }
 
