@@ -21,6 +21,7 @@ enum ol_exit {
 
 int ol_cmd_mmu(int argc, char **argv);
 int ol_cmd_run(int argc, char **argv);
+int ol_cmd_policies(int argc, char **argv);
 int ol_cmd_sim(int argc, char **argv);
 
 /* Prints "onelevel: ", the message and a newline. */

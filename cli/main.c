@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"run", "run a program in less memory than it needs", ol_cmd_run},
     {"sim", "replay a trace of memory references on a simulated machine", ol_cmd_sim},
     {"mmu", "check the address translation of x86 against test vectors", ol_cmd_mmu},
+    {"policies", "list the policies of page replacement", ol_cmd_policies},
     {"help", "explain a command", cmd_help},
     {"version", "print the version", cmd_version},
 };

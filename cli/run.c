@@ -25,6 +25,7 @@
 #include "cli/budget.h"
 #include "cli/cli.h"
 #include "cli/run_account.h"
+#include "machine/linux/machine.h"
 #include "machine/linux/run/shared.h"
 
 enum { EXIT_OURS = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
@@ -46,7 +47,8 @@ static void usage(FILE *to)
           "                      $TMPDIR or /var/tmp)\n"
           "  --swap-size SIZE    bounds the swapped pages (default: as the disk allows)\n"
           "  --encrypt           encrypts the swap file; the key is random and dies with the program\n"
-          "  --policy NAME       which page goes: fifo, second-chance or clock\n"
+          "  --policy NAME       which page goes: fifo (default), or another that does without exact\n"
+          "                      references; `onelevel policies` lists them\n"
           "  --no-move           copy pages as on kernels before 6.8\n"
           "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
           "  --quiet             prints no account\n"
@@ -128,7 +130,7 @@ static bool take_policy(const char *text, char out[OL_RUN_TEXT_BYTES])
     if (ol_policy_find(text, &parameters)) return take_text("--policy", text, out);
     fprintf(stderr, "onelevel: --policy %s: unknown policy; known are:", text);
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
-        fprintf(stderr, " %s", (*policy)->name);
+        if (ol_policy_suits(*policy, &ol_linux_capabilities)) fprintf(stderr, " %s", (*policy)->name);
     fputs("\n", stderr);
     return false;
 }

@@ -15,6 +15,7 @@
 #include <onelevel/core.h>
 
 #include "cli/cli.h"
+#include "cli/sim_ideal.h"
 #include "machine/sim/drum.h"
 #include "machine/sim/machine.h"
 #include "trace/reader.h"
@@ -34,6 +35,7 @@ struct arguments {
     enum ol_trace_format format;
     uint32_t frames; /* 0: not given */
     uint32_t tlb_entries, tlb_ways;
+    bool ideal; /* the machine */
     bool json;
     bool help;
 };
@@ -57,7 +59,8 @@ static void print_help(void)
            "TRACE is what `valgrind --tool=lackey --trace-mem=yes` writes, or a list of hexadecimal page\n"
            "numbers, one a line; plain, gzip or zstd; - is standard input.\n"
            "\n"
-           "  --machine NAME           the machine (default and only one: %s)\n"
+           "  --machine NAME           the machine: %s (default), or ideal: every reference is seen, there is\n"
+           "                           no TLB, and nothing but faults is counted\n"
            "  --frames N               frames for pages; page tables are accounted apart\n"
            "  --ram SIZE               the same as a size: 4K is one frame\n"
            "  --policy NAME[:PARAMS]   page replacement (default: %s):\n",
@@ -140,10 +143,11 @@ static bool parse_policy(const char *text, struct arguments *arguments)
     return false;
 }
 
-static bool parse_machine(const char *text)
+static bool parse_machine(const char *text, struct arguments *arguments)
 {
-    if (strcmp(text, ol_sim_capabilities.name) == 0) return true;
-    ol_error("there is no machine '%s'; the machines are: %s", text, ol_sim_capabilities.name);
+    arguments->ideal = strcmp(text, "ideal") == 0;
+    if (arguments->ideal || strcmp(text, ol_sim_capabilities.name) == 0) return true;
+    ol_error("there is no machine '%s'; the machines are: %s ideal", text, ol_sim_capabilities.name);
     return false;
 }
 
@@ -161,7 +165,7 @@ static bool parse_format(const char *text, struct arguments *arguments)
 static bool parse_option(int option, const char *argument, struct arguments *arguments)
 {
     switch (option) {
-    case 'm': return parse_machine(optarg);
+    case 'm': return parse_machine(optarg, arguments);
     case 'f': return parse_frames(optarg, arguments);
     case 'r': return parse_ram(optarg, arguments);
     case 'p': return parse_policy(optarg, arguments);
@@ -269,6 +273,13 @@ static bool set_up(const struct arguments *arguments, struct setup *setup)
         const char *const takes = arguments->policy->parameters;
         ol_error("--policy %s: %s takes %s", arguments->policy_text, arguments->policy->name,
                  takes ? takes : "no parameters");
+        return false;
+    }
+    if (status == OL_E_UNSUPPORTED) {
+        ol_error("--policy %s: %s; --machine ideal has that", arguments->policy_text,
+                 arguments->policy->needs & OL_NEEDS_FUTURE
+                     ? "it needs the future, which no hardware shows"
+                     : "it needs every reference, hardware shows referenced bits");
         return false;
     }
     if (status == OL_OK) status = create_space(setup);
@@ -399,6 +410,17 @@ int ol_cmd_sim(int argc, char **argv)
     if (arguments.help) {
         print_help();
         return OL_EXIT_OK;
+    }
+    if (arguments.ideal) {
+        const struct ol_sim_ideal ideal = {.policy = arguments.policy,
+                                           .policy_parameters = arguments.policy_parameters,
+                                           .policy_text = arguments.policy_text,
+                                           .trace = arguments.trace,
+                                           .format = arguments.format,
+                                           .page_shift = OL_SIM_PAGE_SHIFT,
+                                           .frames = arguments.frames,
+                                           .json = arguments.json};
+        return ol_sim_ideal(&ideal) ? OL_EXIT_OK : OL_EXIT_FAILURE;
     }
     const struct ol_trace_options options = {
         .format = arguments.format, .page_shift = OL_SIM_PAGE_SHIFT, .last_va = ol_sim_capabilities.last_va};

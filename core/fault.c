@@ -31,6 +31,7 @@ struct fault {
     uint64_t page;
     unsigned access;
     bool wire;
+    bool expected;        /* the policy knows that the page is wanted */
     bool again;           /* the lock was dropped: begin again */
     uint32_t spares;      /* how many frames were obtained and not yet used */
     ol_frame_no spare[2]; /* … which */
@@ -72,6 +73,12 @@ static enum ol_status fault_frames(struct fault *fault, uint32_t n)
 /* Frames for a page that is to be brought in, and for its copy if it will be copied. */
 static enum ol_status fault_frames_in(struct fault *fault)
 {
+    const struct ol_policy *policy = &fault->system->policy;
+    if (policy->ops->expect && !fault->expected) {
+        fault->expected = true;
+        ol_policy_update(fault->system);
+        policy->ops->expect(&fault->system->policy, ol_ghost_find(fault->system, fault->anon));
+    }
     const bool copied = fault->anon != OL_NIL && fault->shared && fault->access & OL_WRITE;
     return fault_frames(fault, copied ? 2 : 1);
 }
@@ -218,6 +225,13 @@ static unsigned fault_rights(struct fault *fault, struct ol_frame *frame)
     return rights;
 }
 
+static void fault_touch(struct ol_system *system, ol_frame_no frame)
+{
+    if (!system->policy.ops->touch) return;
+    ol_policy_update(system);
+    system->policy.ops->touch(&system->policy, &frame, 1);
+}
+
 static enum ol_status fault_enter(struct fault *fault)
 {
     struct ol_system *system = fault->system;
@@ -232,6 +246,9 @@ static enum ol_status fault_enter(struct fault *fault)
     const enum ol_status status =
         system->pmap->enter(system->machine, fault->space->pmap, va, &number, 1, rights, fault->access);
     if (status != OL_OK) return status;
+    /* Where referenced bits are emulated, this sets one that was cleared. */
+    if (fault->kind == FAULT_NONE && !(frame->flags & OL_FRAME_MAPPED) && !system->is.has_referenced && !frame->wires)
+        fault_touch(system, number);
     frame->flags |= OL_FRAME_MAPPED;
     frame->page = fault->page;
     fault_becomes(fault, FAULT_SOFT);
@@ -306,8 +323,7 @@ enum ol_status ol_fault(struct ol_space *space, ol_va va, unsigned access)
 void ol_touch(struct ol_system *system, ol_frame_no frame)
 {
     ol_lock(system);
-    if (system->frame[frame].state == OL_FRAME_ACTIVE && !system->frame[frame].wires)
-        system->policy.ops->touch(&system->policy, frame);
+    if (system->frame[frame].state == OL_FRAME_ACTIVE && !system->frame[frame].wires) fault_touch(system, frame);
     ol_unlock(system);
 }
 

@@ -108,7 +108,8 @@ void ol_frames_trim(struct ol_system *system)
     }
 }
 
-void ol_frame_activate(struct ol_system *system, ol_frame_no number)
+/* BUSY, CLEANING, MODIFIED or STANDBY -> ACTIVE, not yet known to the policy. */
+static void activate(struct ol_system *system, ol_frame_no number)
 {
     struct ol_frame *frame = &system->frame[number];
     if (frame->state == OL_FRAME_MODIFIED) ol_frame_list_remove(system, &system->modified, number);
@@ -116,7 +117,26 @@ void ol_frame_activate(struct ol_system *system, ol_frame_no number)
     else OL_ASSERT(system, frame->state == OL_FRAME_BUSY || frame->state == OL_FRAME_CLEANING, "I1");
     OL_ASSERT(system, frame->anon != OL_NIL, "I2");
     frame->state = OL_FRAME_ACTIVE;
-    if (!frame->wires) system->policy.ops->insert(&system->policy, number);
+    ol_policy_update(system);
+}
+
+void ol_frame_activate(struct ol_system *system, ol_frame_no number)
+{
+    activate(system, number);
+    if (!system->frame[number].wires) system->policy.ops->insert(&system->policy, number);
+}
+
+void ol_frame_spare(struct ol_system *system, ol_frame_no number)
+{
+    activate(system, number);
+    if (!system->frame[number].wires) ol_policy_spare(system, number);
+}
+
+void ol_policy_spare(struct ol_system *system, ol_frame_no number)
+{
+    const struct ol_policy_ops *ops = system->policy.ops;
+    if (ops->spare) ops->spare(&system->policy, number);
+    else ops->insert(&system->policy, number);
 }
 
 void ol_frame_withdraw(struct ol_system *system, ol_frame_no number)
@@ -158,6 +178,20 @@ bool ol_frame_test_clear_referenced(void *core, ol_frame_no number)
     if (!(system->frame[number].flags & OL_FRAME_MAPPED)) return false;
     (void)ol_frame_unmap(system, number);
     return true;
+}
+
+bool ol_frame_test_modified(void *core, ol_frame_no number)
+{
+    return ol_frame_is_dirty(core, number);
+}
+
+void ol_policy_update(struct ol_system *system)
+{
+    struct ol_policy *policy = &system->policy;
+    policy->frames = system->budget > system->lent ? system->budget - system->lent : 1;
+    if (!(policy->ops->needs & OL_NEEDS_TIME)) return;
+    policy->now = system->port.now_ns(system->port.context);
+    if (policy->ops->tick && policy->now >= policy->tick_at) policy->ops->tick(policy);
 }
 
 void ol_frames_return(struct ol_system *system, uint32_t count)

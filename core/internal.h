@@ -134,6 +134,20 @@ struct ol_swap {
     uint32_t count;      /* s: slots in use */
 };
 
+/* --- ghosts (ghost.c) ------------------------------------------------------------------------------------------------
+ */
+
+struct ol_ghosts {
+    uint32_t *bucket;  /* s: the chains' heads: ghosts, or OL_NO_FRAME */
+    uint32_t *next;    /* s: in the chain, or among the free; by ghost */
+    uint32_t *anon;    /* s: the page; by ghost */
+    uint32_t buckets;  /* c: a power of two */
+    uint32_t capacity; /* c: 0 if the policy has no use for them */
+    uint32_t fresh;    /* s: ghosts from here on were never used */
+    uint32_t free;     /* s: the first free one below, or OL_NO_FRAME */
+    uint32_t count;    /* s: */
+};
+
 /* --- the system -------------------------------------------------------------------------------------------------- */
 
 struct ol_system {
@@ -164,6 +178,7 @@ struct ol_system {
     struct ol_frame_list standby;  /* s: */
 
     struct ol_pool anons, nodes, overlays, regions, spaces; /* s: */
+    struct ol_ghosts ghosts;                                /* s: */
     struct ol_swap swap;                                    /* s: */
     struct ol_space *first_space;                           /* s: */
     struct ol_statistics count;                             /* s: what is counted as it happens */
@@ -221,14 +236,34 @@ void ol_frame_release(struct ol_system *system, ol_frame_no number);
 void ol_frames_trim(struct ol_system *system);
 /* BUSY, MODIFIED or STANDBY -> ACTIVE. */
 void ol_frame_activate(struct ol_system *system, ol_frame_no number);
+/* The same for a victim that could not be cleaned: CLEANING -> ACTIVE. */
+void ol_frame_spare(struct ol_system *system, ol_frame_no number);
 /* ACTIVE -> neither list nor policy; the caller gives it a state at once. */
 void ol_frame_withdraw(struct ol_system *system, ol_frame_no number);
 /* Removes every mapping. OL_OK or OL_E_BUSY. */
 enum ol_status ol_frame_unmap(struct ol_system *system, ol_frame_no number);
 /* Is the contents' copy in the slot stale? Asks the machine, remembers the answer. */
 bool ol_frame_is_dirty(struct ol_system *system, ol_frame_no number);
-/* The policy's service. */
+/* The policy's services. */
 bool ol_frame_test_clear_referenced(void *system, ol_frame_no number);
+bool ol_frame_test_modified(void *system, ol_frame_no number);
+/* An ACTIVE frame that was named as victim belongs to the policy again. */
+void ol_policy_spare(struct ol_system *system, ol_frame_no number);
+/* Tells the policy what has changed since it was last asked: time, and how many frames there are for pages. */
+void ol_policy_update(struct ol_system *system);
+
+/* ghost.c; a ghost's number is that of the policy's entry, behind those of all frames */
+enum ol_status ol_ghosts_init(struct ol_system *system, uint32_t capacity);
+void ol_ghosts_destroy(struct ol_system *system);
+/* The ghost of an anon (which may be OL_NIL), or OL_NO_FRAME. */
+ol_frame_no ol_ghost_find(struct ol_system *system, uint32_t anon);
+/* The anon ceases to exist: so does its ghost, if it has one. */
+void ol_ghost_anon_gone(struct ol_system *system, uint32_t anon);
+/* The policy's services. */
+ol_frame_no ol_ghost_remember(void *system, ol_frame_no frame);
+ol_frame_no ol_ghost_recall(void *system, ol_frame_no frame);
+void ol_ghost_forget(void *system, ol_frame_no ghost);
+uint32_t ol_page_of(void *system, ol_frame_no frame);
 
 /* overlay.c */
 uint32_t ol_overlay_new(struct ol_system *system);

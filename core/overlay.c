@@ -34,6 +34,7 @@ uint32_t ol_anon_new(struct ol_system *system)
 void ol_anon_free(struct ol_system *system, uint32_t number)
 {
     const struct ol_anon *anon = ol_anon_at(system, number);
+    if (system->ghosts.count) ol_ghost_anon_gone(system, number);
     if (anon->state == OL_ANON_RESIDENT) {
         const struct ol_frame *frame = &system->frame[anon->where];
         if (frame->slot != OL_NO_SLOT) ol_swap_release(system, frame->slot);

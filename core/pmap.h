@@ -27,6 +27,7 @@ struct ol_capabilities {
     bool has_modified;     /* test_clear(OL_MODIFIED) works */
     bool can_alias;        /* a frame may be mapped at several places; if not, enter() moves it */
     bool exact_references; /* the machine calls ol_touch for every reference */
+    uint64_t tick_units; /* a clock tick, in units of the port's now_ns(): policies look at pages so often; 0: 10,000 */
 };
 
 enum ol_attributes { OL_REFERENCED = 1, OL_MODIFIED = 2 };

@@ -42,11 +42,12 @@ static uint32_t deactivate(struct ol_system *system, uint32_t n)
     ol_frame_no victims[OL_IO_PAGES_MAX];
     uint32_t count = 0, unmapped = 0, done = 0;
     if (n > OL_IO_PAGES_MAX) n = OL_IO_PAGES_MAX;
+    ol_policy_update(system);
     while (count < n && (victims[count] = system->policy.ops->victim(&system->policy)) != OL_NO_FRAME) count++;
     while (unmapped < count) {
         unmapped += system->pmap->frame_protect(system->machine, victims + unmapped, count - unmapped, OL_NONE);
         if (unmapped == count) break;
-        system->policy.ops->insert(&system->policy, victims[unmapped]); /* in use by the machine */
+        ol_policy_spare(system, victims[unmapped]); /* in use by the machine */
         system->count.spared++;
         victims[unmapped++] = OL_NO_FRAME;
     }
@@ -95,7 +96,7 @@ static void cleaned(struct ol_system *system, ol_frame_no number, ol_slot slot, 
         frame->state = OL_FRAME_STANDBY;
         ol_frame_list_push(system, &system->standby, number);
     } else {
-        ol_frame_activate(system, number);
+        ol_frame_spare(system, number);
     }
 }
 

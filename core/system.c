@@ -17,9 +17,10 @@ static bool config_is_valid(const struct ol_config *config)
            config->low <= config->high && config->high < config->frames;
 }
 
-static bool machine_meets(const struct ol_policy_ops *policy, const struct ol_capabilities *machine)
+bool ol_policy_suits(const struct ol_policy_ops *policy, const struct ol_capabilities *machine)
 {
-    return !(policy->needs & OL_NEEDS_EXACT) || machine->exact_references; /* referenced can be emulated */
+    /* Referenced and modified can be emulated, ghosts are the core's; nobody knows the future. */
+    return !(policy->needs & OL_NEEDS_FUTURE) && (!(policy->needs & OL_NEEDS_EXACT) || machine->exact_references);
 }
 
 static size_t frames_bytes(const struct ol_system *system)
@@ -27,9 +28,48 @@ static size_t frames_bytes(const struct ol_system *system)
     return (size_t)system->frames_max * sizeof(*system->frame);
 }
 
+/* Entries of the policy: as many ghosts as frames, if it wants any. */
+static uint32_t policy_entries(const struct ol_system *system)
+{
+    return system->policy.ops->needs & OL_NEEDS_GHOSTS ? 2 * system->frames_max : system->frames_max;
+}
+
 static size_t words_bytes(const struct ol_system *system)
 {
-    return (size_t)system->frames_max * sizeof(*system->policy.frame_words);
+    return (size_t)policy_entries(system) * sizeof(uint32_t);
+}
+
+static size_t links_bytes(const struct ol_system *system)
+{
+    return (size_t)policy_entries(system) * sizeof(struct ol_policy_words);
+}
+
+static enum ol_status policy_tables(struct ol_system *system)
+{
+    const struct ol_port *port = &system->port;
+    struct ol_policy *policy = &system->policy;
+    policy->links = port->metadata_alloc(port->context, links_bytes(system));
+    if (!policy->links) return OL_E_NO_META;
+    for (unsigned i = 0; i < policy->ops->words; i++) {
+        policy->words[i] = port->metadata_alloc(port->context, words_bytes(system));
+        if (!policy->words[i]) return OL_E_NO_META;
+    }
+    if (policy->ops->state_bytes) {
+        policy->state = port->metadata_alloc(port->context, policy->ops->state_bytes);
+        if (!policy->state) return OL_E_NO_META;
+    }
+    return ol_ghosts_init(system, policy_entries(system) - system->frames_max);
+}
+
+static void policy_free(struct ol_system *system)
+{
+    const struct ol_port *port = &system->port;
+    const struct ol_policy *policy = &system->policy;
+    ol_ghosts_destroy(system);
+    if (policy->state) port->metadata_free(port->context, policy->state, policy->ops->state_bytes);
+    for (unsigned i = 0; i < policy->ops->words; i++)
+        if (policy->words[i]) port->metadata_free(port->context, policy->words[i], words_bytes(system));
+    if (policy->links) port->metadata_free(port->context, policy->links, links_bytes(system));
 }
 
 /* Tables of fixed size. On failure system_free releases what there is. */
@@ -37,13 +77,9 @@ static enum ol_status system_tables(struct ol_system *system)
 {
     const struct ol_port *port = &system->port;
     system->frame = port->metadata_alloc(port->context, frames_bytes(system));
-    system->policy.frame_words = port->metadata_alloc(port->context, words_bytes(system));
-    if (!system->frame || !system->policy.frame_words) return OL_E_NO_META;
-    if (system->policy.ops->state_bytes) {
-        system->policy.state = port->metadata_alloc(port->context, system->policy.ops->state_bytes);
-        if (!system->policy.state) return OL_E_NO_META;
-    }
-    return ol_swap_init(system);
+    if (!system->frame) return OL_E_NO_META;
+    const enum ol_status status = policy_tables(system);
+    return status == OL_OK ? ol_swap_init(system) : status;
 }
 
 static void system_free(struct ol_system *system)
@@ -55,8 +91,7 @@ static void system_free(struct ol_system *system)
     ol_pool_destroy(&system->regions);
     ol_pool_destroy(&system->spaces);
     ol_swap_destroy(system);
-    if (system->policy.state) port.metadata_free(port.context, system->policy.state, system->policy.ops->state_bytes);
-    if (system->policy.frame_words) port.metadata_free(port.context, system->policy.frame_words, words_bytes(system));
+    policy_free(system);
     if (system->frame) port.metadata_free(port.context, system->frame, frames_bytes(system));
     port.metadata_free(port.context, system, sizeof(*system));
 }
@@ -64,7 +99,7 @@ static void system_free(struct ol_system *system)
 enum ol_status ol_system_create(const struct ol_config *config, struct ol_system **out)
 {
     if (!config_is_valid(config)) return OL_E_INVALID;
-    if (!machine_meets(config->policy, config->machine_is)) return OL_E_UNSUPPORTED;
+    if (!ol_policy_suits(config->policy, config->machine_is)) return OL_E_UNSUPPORTED;
     struct ol_system *system = config->port->metadata_alloc(config->port->context, sizeof(*system));
     if (!system) return OL_E_NO_META;
     system->port = *config->port;
@@ -76,9 +111,20 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
     system->budget = config->frames;
     system->low = config->low;
     system->high = config->high;
-    system->policy.ops = config->policy;
-    system->policy.core = system;
-    system->policy.test_clear_referenced = ol_frame_test_clear_referenced;
+    system->policy = (struct ol_policy){
+        .ops = config->policy,
+        .core = system,
+        .frames = config->frames,
+        .exact = config->machine_is->exact_references,
+        .tick_units = config->machine_is->tick_units ? config->machine_is->tick_units : 10000,
+        .tick_at = UINT64_MAX,
+        .test_clear_referenced = ol_frame_test_clear_referenced,
+        .test_modified = ol_frame_test_modified,
+        .remember = ol_ghost_remember,
+        .recall = ol_ghost_recall,
+        .forget = ol_ghost_forget,
+        .page_of = ol_page_of,
+    };
     ol_frame_list_init(&system->free);
     ol_frame_list_init(&system->cold);
     ol_frame_list_init(&system->modified);
@@ -100,6 +146,7 @@ void ol_system_destroy(struct ol_system *system)
 void ol_system_statistics(struct ol_system *system, struct ol_statistics *out)
 {
     ol_lock(system);
+    const size_t entry_bytes = sizeof(struct ol_policy_words) + system->policy.ops->words * sizeof(uint32_t);
     const uint32_t free = ol_frames_free(system), taken = system->in_use + system->lent;
     *out = system->count;
     out->frames_budget = system->budget;
@@ -112,7 +159,8 @@ void ol_system_statistics(struct ol_system *system, struct ol_statistics *out)
     out->metadata_bytes = sizeof(*system) + ol_pool_bytes(&system->anons) + ol_pool_bytes(&system->nodes) +
                           ol_pool_bytes(&system->overlays) + ol_pool_bytes(&system->regions) +
                           ol_pool_bytes(&system->spaces) + (uint64_t)system->swap.high_water * sizeof(uint64_t) +
-                          (uint64_t)system->frames_fresh * (sizeof(struct ol_frame) + sizeof(struct ol_policy_words));
+                          (uint64_t)system->frames_fresh * (sizeof(struct ol_frame) + entry_bytes) +
+                          (uint64_t)system->ghosts.fresh * (entry_bytes + 2 * sizeof(uint32_t));
     ol_unlock(system);
 }
 

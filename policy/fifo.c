@@ -32,6 +32,7 @@ const struct ol_policy_ops ol_policy_fifo = {
     .name = "fifo",
     .summary = "the page that came first goes first",
     .needs = OL_NEEDS_NOTHING,
+    .repeats = 1,
     .state_bytes = sizeof(struct ol_policy_queue),
     .init = fifo_init,
     .insert = fifo_insert,

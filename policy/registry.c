@@ -2,7 +2,11 @@
 /* The policies that come with Onelevel, by name. */
 #include "onelevel/core.h"
 
-const struct ol_policy_ops *const ol_policies[] = {&ol_policy_fifo, &ol_policy_second_chance, &ol_policy_clock, NULL};
+const struct ol_policy_ops *const ol_policies[] = {
+    &ol_policy_fifo,  &ol_policy_second_chance, &ol_policy_clock,
+    &ol_policy_sieve, &ol_policy_lru,           &ol_policy_lfu,
+    &ol_policy_arc,   &ol_policy_opt,           NULL,
+};
 
 /* True if text is `name`, or `name` and a colon. */
 static bool names(const char *text, const char *name, const char **parameters)

@@ -108,7 +108,9 @@ static enum ol_status make_system(struct ol_memory *memory, const struct ol_memo
     config.low = config.high / 4;
     const enum ol_status status = ol_system_create(&config, &memory->system);
     if (status != OL_OK)
-        *error = status == OL_E_INVALID ? "the policy does not know that parameter" : ol_status_text(status);
+        *error = status == OL_E_INVALID       ? "the policy does not know that parameter"
+                 : status == OL_E_UNSUPPORTED ? "the policy needs to see every reference, which Linux does not show"
+                                              : ol_status_text(status);
     return status;
 }
 

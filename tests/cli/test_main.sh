@@ -10,10 +10,10 @@ onelevel=$1
 for asked in --help -h help; do
     expect 0 "$asked"
     silent err
-    for command in run sim mmu help version; do says out "  $command "; done
+    for command in run sim mmu policies help version; do says out "  $command "; done
 done
 
-for command in run sim mmu help version; do
+for command in run sim mmu policies help version; do
     expect 0 help "$command"
     silent err
     says out "usage: onelevel"
@@ -35,7 +35,23 @@ says err "usage: onelevel"
 expect 2 rum
 silent out
 says err "onelevel: there is no command 'rum'"
-for command in run sim mmu help version; do says err "  $command "; done
+for command in run sim mmu policies help version; do says err "  $command "; done
 
 expect 2 help rum
 says err "onelevel: there is no command 'rum'"
+
+expect 0 policies
+silent err
+for policy in fifo clock lru opt; do says out "$policy "; done
+expect 0 policies --json
+/usr/bin/python3 - "$folder/out" <<'PYTHON'
+import json, sys
+policies = {policy["name"]: policy for policy in json.load(open(sys.argv[1]))}
+assert policies["fifo"]["run"] and policies["fifo"]["needs"] == []
+assert not policies["lru"]["run"] and policies["lru"]["needs"] == ["exact"]
+assert "future" in policies["opt"]["needs"]
+PYTHON
+expect 2 policies --lon
+says err "there is no option --lon"
+expect 2 policies fifo
+says err "takes no arguments"

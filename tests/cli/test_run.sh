@@ -14,8 +14,10 @@ expect 125 run --ram many -- true
 says err '--ram many: not a size'
 expect 125 run --ram 100K -- true
 says err 'the minimum is 1 MiB'
-expect 125 run --ram 64M --policy random -- true
-says err 'unknown policy; known are: fifo second-chance clock'
+expect 125 run --ram 64M --policy lucky -- true
+says err 'unknown policy; known are: fifo second-chance clock sieve'
+expect 125 run --ram 64M --policy lru -- true
+says err 'needs to see every reference'
 expect 125 run --ram 64M --policy fifo:x=1 -- true
 says err 'does not know that parameter'
 expect 125 run --ram 64M --swap drum -- true

@@ -104,6 +104,40 @@ for policy in fifo second-chance clock; do
     grep -qE "^references +$references\$" out || { echo "$printed printed:"; cat out; exit 1; }
 done
 
+# The ideal machine: every reference is seen. LRU and OPT as an independent count has them.
+lru_faults()
+{
+    awk -v frames="$1" '
+        { if (!($1 in last)) { faults++; if (resident == frames) {
+              oldest = ""; for (page in last) if (oldest == "" || last[page] < last[oldest]) oldest = page
+              delete last[oldest] } else resident++ }
+          last[$1] = NR }
+        END { print faults }' pages
+}
+for frames in 10 40; do
+    expect 0 --machine ideal --frames "$frames" --policy lru --json "$trace"
+    counts faults "$(lru_faults "$frames")"
+    counts references "$references"
+    expect 0 --machine ideal --frames "$frames" --policy fifo --json pages
+    counts faults "$(fifo_faults "$frames")"
+done
+expect 0 --machine ideal --frames 1000 --policy opt --json "$trace"
+counts faults "$distinct"
+counts evictions 0
+expect 0 --machine ideal --frames 40 --policy opt "$trace"
+says out "machine ideal, policy opt"
+expect 1 --machine ideal --frames 4 --policy lru:depth=3 "$trace"
+says err "lru takes no parameters"
+expect 1 --machine amd64 --frames 4 --policy lru "$trace"
+says err "it needs every reference"
+expect 1 --machine amd64 --frames 4 --policy opt "$trace"
+says err "it needs the future"
+: >bad
+expect 1 --machine ideal --frames 4 bad
+says err "the trace holds no references"
+expect 1 --machine ideal --frames 4 missing
+says err "missing: cannot be opened"
+
 # Command lines that make no sense.
 expect 2 "$trace"
 says err "expected --frames N or --ram SIZE"
@@ -126,7 +160,7 @@ for policy in lucky fifo second-chance clock; do says err "$policy"; done
 expect 1 --frames 4 --policy fifo:depth=3 "$trace"
 says err "fifo takes no parameters"
 expect 2 --frames 4 --machine vax "$trace"
-says err "the machines are: amd64"
+says err "the machines are: amd64 ideal"
 for tlb in 0 48:5 12:4 64:0 many 64:4x; do
     expect 2 --frames 4 --tlb "$tlb" "$trace"
     says err "--tlb $tlb: expected none or ENTRIES[:WAYS]"

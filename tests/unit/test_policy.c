@@ -231,7 +231,7 @@ static void test_find(void **state)
     }
     assert_ptr_equal(ol_policy_find("clock:hand=2", &parameters), &ol_policy_clock);
     assert_string_equal(parameters, "hand=2");
-    static const char *const unknown[] = {"", "cloc", "clocks", "lru", ":clock", "fifo "};
+    static const char *const unknown[] = {"", "cloc", "clocks", "lr", ":clock", "fifo "};
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         assert_null(ol_policy_find(unknown[i], &parameters));
 }
@@ -239,7 +239,9 @@ static void test_find(void **state)
 /* --- the interface itself ------------------------------------------------------------------------------------------
  */
 
-static bool referenced[PAGES]; /* bits of the frames of a policy without a system */
+/* A machine's side without a machine: page numbers are frame numbers, ghosts lie behind them. */
+static bool referenced[PAGES], ghosts[PAGES];
+static uint32_t ghosts_count;
 
 static bool test_clear(void *core, ol_frame_no frame)
 {
@@ -249,15 +251,72 @@ static bool test_clear(void *core, ol_frame_no frame)
     return was;
 }
 
+static ol_frame_no remember(void *core, ol_frame_no frame)
+{
+    (void)core;
+    if (ghosts_count == PAGES / 2) return OL_NO_FRAME;
+    assert_in_range(frame, 0, PAGES - 1);
+    assert_false(ghosts[frame]);
+    ghosts[frame] = true;
+    ghosts_count++;
+    return PAGES + frame;
+}
+
+static ol_frame_no recall(void *core, ol_frame_no frame)
+{
+    (void)core;
+    return ghosts[frame] ? PAGES + frame : OL_NO_FRAME;
+}
+
+static void forget(void *core, ol_frame_no ghost)
+{
+    (void)core;
+    assert_true(ghosts[ghost - PAGES]);
+    ghosts[ghost - PAGES] = false;
+    ghosts_count--;
+}
+
+static uint32_t page_of(void *core, ol_frame_no frame)
+{
+    (void)core;
+    return frame;
+}
+
+static bool test_modified(void *core, ol_frame_no frame)
+{
+    (void)core;
+    return frame % 3 == 0;
+}
+
 /* Frames leave in any order, and a victim is a frame that is in. */
 static void test_insert_and_remove(void **state)
 {
     (void)state;
     for (const struct ol_policy_ops *const *ops = ol_policies; *ops; ops++) {
-        _Alignas(8) unsigned char memory[256] = {0};
-        struct ol_policy_words words[PAGES];
-        struct ol_policy policy = {
-            .ops = *ops, .frame_words = words, .state = memory, .test_clear_referenced = test_clear};
+        static _Alignas(8) unsigned char memory[8192];
+        static struct ol_policy_words links[2 * PAGES];
+        static uint32_t words[OL_POLICY_WORDS_MAX][2 * PAGES], future = 0;
+        if ((*ops)->needs & OL_NEEDS_FUTURE) continue;
+        memset(links, 0xaa, sizeof(links));
+        memset(words, 0xaa, sizeof(words));
+        memset(memory, 0, sizeof(memory));
+        memset(ghosts, 0, sizeof(ghosts));
+        ghosts_count = 0;
+        struct ol_policy policy = {.ops = *ops,
+                                   .links = links,
+                                   .state = memory,
+                                   .frames = PAGES / 2,
+                                   .exact = (*ops)->needs & OL_NEEDS_EXACT,
+                                   .tick_units = 50,
+                                   .tick_at = UINT64_MAX,
+                                   .future = &future,
+                                   .test_clear_referenced = test_clear,
+                                   .test_modified = test_modified,
+                                   .remember = remember,
+                                   .recall = recall,
+                                   .forget = forget,
+                                   .page_of = page_of};
+        for (unsigned i = 0; i < OL_POLICY_WORDS_MAX; i++) policy.words[i] = words[i];
         bool in[PAGES] = {false};
         uint64_t seed = 8;
         unsigned count = 0;
@@ -268,9 +327,20 @@ static void test_insert_and_remove(void **state)
         assert_int_equal((*ops)->victim(&policy), OL_NO_FRAME);
         for (int step = 0; step < 20000; step++) {
             ol_frame_no frame = (ol_frame_no)ol_random_below(&seed, PAGES);
-            referenced[ol_random_below(&seed, PAGES)] = true;
+            const ol_frame_no other = (ol_frame_no)ol_random_below(&seed, PAGES);
+            referenced[other] = true;
+            policy.now++;
+            if ((*ops)->tick && policy.now >= policy.tick_at) (*ops)->tick(&policy);
+            if (in[other] && (*ops)->touch) (*ops)->touch(&policy, &other, 1);
+            if (ghosts[other] && ol_random_below(&seed, 5) == 0) {
+                (*ops)->drop(&policy, PAGES + other);
+                forget(NULL, PAGES + other);
+            }
             if (!in[frame]) {
+                if ((*ops)->expect && ol_random_below(&seed, 3))
+                    (*ops)->expect(&policy, ghosts[frame] ? PAGES + frame : OL_NO_FRAME);
                 (*ops)->insert(&policy, frame);
+                assert_false(ghosts[frame]);
                 count++;
             } else {
                 if (ol_random_below(&seed, 2)) (*ops)->remove(&policy, frame);
@@ -289,6 +359,7 @@ static void test_insert_and_remove(void **state)
             in[frame] = false;
         }
         assert_int_equal((*ops)->victim(&policy), OL_NO_FRAME);
+        if (!((*ops)->needs & OL_NEEDS_GHOSTS)) assert_int_equal(ghosts_count, 0);
     }
 }
 

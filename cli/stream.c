@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/stream.h"
+
+#include "cli/cli.h"
+
+bool ol_stream_open(struct ol_stream *stream, const char *path, enum ol_trace_format format, unsigned page_shift)
+{
+    const struct ol_trace_options options = {.format = format, .page_shift = page_shift, .last_va = UINT64_MAX};
+    char message[512];
+    *stream = (struct ol_stream){.page_shift = page_shift, .empty = true};
+    if (ol_trace_open(path, &options, &stream->trace, message, sizeof(message)) != OL_TRACE_OK) {
+        ol_error("%s", message);
+        return false;
+    }
+    stream->numbering = ol_numbering_create();
+    if (stream->numbering) return true;
+    ol_trace_close(stream->trace);
+    ol_error("no memory to number the pages of %s with", path);
+    return false;
+}
+
+void ol_stream_close(struct ol_stream *stream)
+{
+    ol_numbering_destroy(stream->numbering);
+    ol_trace_close(stream->trace);
+}
+
+bool ol_stream_next(struct ol_stream *stream, struct ol_batch *batch)
+{
+    static struct ol_reference references[OL_NUMBERING_BATCH_MAX];
+    size_t count;
+    const enum ol_trace_status status = ol_trace_read(stream->trace, references, OL_NUMBERING_BATCH_MAX, &count);
+    if (status != OL_TRACE_OK) {
+        ol_error("%s", ol_trace_message(stream->trace));
+        return false;
+    }
+    if (!ol_numbering_add(stream->numbering, references, count, stream->page_shift, batch)) {
+        ol_error("the trace has more pages than there is memory for: %u were counted",
+                 ol_numbering_pages(stream->numbering));
+        return false;
+    }
+    if (count) stream->empty = false;
+    if (stream->empty) ol_error("the trace holds no references; with valgrind, was --trace-mem=yes given?");
+    return !stream->empty;
+}
