@@ -5,7 +5,6 @@
 #include "pager/reserve.h"
 
 #include <assert.h>
-#include <lz4.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -15,12 +14,12 @@ enum { WORKERS = 4, OUT_BYTES_MAX = OL_STORE_PAGE_BYTES_MAX / 4 * 3 };
 enum { REFUSALS_BEFORE = 32, REFUSALS_PER_TRY = 16 };
 
 /* What a slot holds. */
-enum { HOLDS_NOTHING, HOLDS_WORD, HOLDS_LZ4, HOLDS_RAW };
+enum { HOLDS_NOTHING, HOLDS_WORD, HOLDS_COMPRESSED, HOLDS_RAW };
 
-/* Working memory of one compression. */
+/* Working memory of one transfer at a time. */
 struct worker {
     struct ol_futex_mutex lock; /* held while in use */
-    LZ4_stream_t state;
+    struct ol_codec codec;      /* its memory follows this struct, workspace_bytes */
     char out[OUT_BYTES_MAX];
 };
 
@@ -29,6 +28,9 @@ struct worker {
 struct compressed {
     struct ol_pager pager;
     bool keep_incompressible;   /* c: */
+    struct ol_codec reader;     /* c: decompresses for all at a time, if codecs of its kind can */
+    char *workers;              /* c: WORKERS of them; see worker_at */
+    size_t workspace_bytes;     /* c: of each one's codec */
     uint8_t *holds;             /* c: the table; by slot, what it holds */
     uint64_t *words;            /* c: the table; by slot, the word, or place and size packed by word_pack */
     struct ol_futex_mutex lock; /* protects all below */
@@ -36,7 +38,7 @@ struct compressed {
     struct ol_compressed_statistics statistics; /* but for store_bytes and metadata_bytes */
     uint32_t slots_touched;                     /* highest slot written + 1 */
     atomic_uint refused_in_a_row;               /* a: page writes refused since one was taken */
-    struct worker workers[WORKERS];             /* each by its own lock; more threads than that wait */
+    atomic_uint workers_used;                   /* a: so many were ever used; more threads than WORKERS wait */
 };
 
 static struct compressed *compressed_of(struct ol_pager *pager)
@@ -138,12 +140,35 @@ static void page_fill(char *page, uint32_t page_bytes, uint64_t word)
     for (uint32_t done = sizeof word; done < page_bytes; done *= 2) memcpy(page + done, page, done);
 }
 
+static size_t worker_bytes(const struct compressed *compressed)
+{
+    return ((sizeof(struct worker) + 63) & ~(size_t)63) + compressed->workspace_bytes;
+}
+
+static struct worker *worker_at(const struct compressed *compressed, unsigned number)
+{
+    return (struct worker *)(void *)(compressed->workers + number * worker_bytes(compressed));
+}
+
+/* Its codec is made when it is first used: an untouched worker costs nothing. */
+static struct worker *worker_use(struct compressed *compressed, unsigned number)
+{
+    struct worker *worker = worker_at(compressed, number);
+    if (worker->codec.compressor) return worker;
+    char *workspace = (char *)worker + worker_bytes(compressed) - compressed->workspace_bytes;
+    const bool good = ol_codec_init(&worker->codec, compressed->reader.level, compressed->pager.page_bytes, workspace);
+    assert(good); /* create tried it */
+    (void)good;
+    atomic_fetch_add(&compressed->workers_used, 1);
+    return worker;
+}
+
 static struct worker *worker_lock(struct compressed *compressed)
 {
     for (unsigned i = 0; i < WORKERS; i++)
-        if (ol_futex_trylock(&compressed->workers[i].lock)) return &compressed->workers[i];
-    ol_futex_lock(&compressed->workers[0].lock);
-    return &compressed->workers[0];
+        if (ol_futex_trylock(&worker_at(compressed, i)->lock)) return worker_use(compressed, i);
+    ol_futex_lock(&worker_at(compressed, 0)->lock);
+    return worker_use(compressed, 0);
 }
 
 /* After many refusals in a row the store is full or the data does not compress; most pages are then refused without
@@ -154,7 +179,7 @@ static bool refuses_unseen(struct compressed *compressed)
     return atomic_fetch_add(&compressed->refused_in_a_row, 1) % REFUSALS_PER_TRY != 0;
 }
 
-static enum ol_status page_write(struct compressed *compressed, ol_slot slot, const void *page)
+static enum ol_status page_write(struct compressed *compressed, struct worker *worker, ol_slot slot, const void *page)
 {
     const uint32_t page_bytes = compressed->pager.page_bytes;
     enum ol_status status;
@@ -164,19 +189,17 @@ static enum ol_status page_write(struct compressed *compressed, ol_slot slot, co
         return OL_OK;
     }
     if (refuses_unseen(compressed)) return slot_store(compressed, slot, HOLDS_NOTHING, NULL, 0);
-    struct worker *worker = worker_lock(compressed);
-    const int bytes =
-        LZ4_compress_fast_extState(&worker->state, page, worker->out, (int)page_bytes, (int)(page_bytes / 4 * 3), 1);
-    if (bytes <= 0 && compressed->keep_incompressible)
+    const uint32_t bytes = ol_codec_compress(&worker->codec, page, worker->out, page_bytes / 4 * 3);
+    if (bytes == 0 && compressed->keep_incompressible)
         status = slot_store(compressed, slot, HOLDS_RAW, page, page_bytes);
-    else status = slot_store(compressed, slot, HOLDS_LZ4, worker->out, bytes > 0 ? (uint32_t)bytes : 0);
-    ol_futex_unlock(&worker->lock);
+    else status = slot_store(compressed, slot, HOLDS_COMPRESSED, worker->out, bytes);
     if (status == OL_OK) atomic_store(&compressed->refused_in_a_row, 0);
     else atomic_fetch_add(&compressed->refused_in_a_row, 1);
     return status;
 }
 
-static enum ol_status page_read(const struct compressed *compressed, ol_slot slot, void *page)
+static enum ol_status page_read(const struct compressed *compressed, const struct ol_codec *codec, ol_slot slot,
+                                void *page)
 {
     const uint32_t page_bytes = compressed->pager.page_bytes;
     const uint64_t word = compressed->words[slot];
@@ -191,21 +214,29 @@ static enum ol_status page_read(const struct compressed *compressed, ol_slot slo
         memcpy(page, data, page_bytes);
         return OL_OK;
     }
-    const int bytes = LZ4_decompress_safe(data, page, (int)word_bytes(word), (int)page_bytes);
-    return bytes == (int)page_bytes ? OL_OK : OL_E_IO;
+    return ol_codec_decompress(codec, data, word_bytes(word), page) ? OL_OK : OL_E_IO;
 }
 
 /* --- the pager -------------------------------------------------------------------------------------------------- */
 
+/* One worker for the whole transfer; or none, where a codec that is never written serves all readers. */
 static void compressed_submit(struct ol_pager *pager, struct ol_io *io)
 {
     struct compressed *compressed = compressed_of(pager);
+    struct worker *worker = NULL;
+    const struct ol_codec *codec = &compressed->reader;
     assert(io->count > 0 && io->count <= OL_IO_PAGES_MAX);
+    const bool writes = io->op == OL_IO_WRITE;
+    if (writes || !ol_codec_shares_decompress(codec)) {
+        worker = worker_lock(compressed);
+        codec = &worker->codec;
+    }
     for (uint32_t i = 0; i < io->count; i++) {
         assert(io->slots[i] < pager->capacity);
-        if (io->op == OL_IO_READ) io->status[i] = page_read(compressed, io->slots[i], io->pages[i]);
-        else io->status[i] = page_write(compressed, io->slots[i], io->pages[i]);
+        if (writes) io->status[i] = page_write(compressed, worker, io->slots[i], io->pages[i]);
+        else io->status[i] = page_read(compressed, codec, io->slots[i], io->pages[i]);
     }
+    if (worker) ol_futex_unlock(&worker->lock);
     io->complete(io);
 }
 
@@ -236,6 +267,7 @@ static void tables_release(struct compressed *compressed)
     const size_t capacity = compressed->pager.capacity;
     ol_release(compressed->holds, capacity * sizeof *compressed->holds);
     ol_release(compressed->words, capacity * sizeof *compressed->words);
+    ol_release(compressed->workers, WORKERS * worker_bytes(compressed));
     ol_release(compressed, sizeof *compressed);
 }
 
@@ -255,10 +287,21 @@ static const struct ol_pager_ops compressed_ops = {
     .close = compressed_close,
 };
 
+/* Would the library take the memory that a worker gives it? */
+static bool codec_is_good(const struct compressed *compressed)
+{
+    struct ol_codec codec;
+    const struct ol_codec *wanted = &compressed->reader;
+    char *workspace = ol_reserve(compressed->workspace_bytes);
+    const bool good = workspace && ol_codec_init(&codec, wanted->level, wanted->page_bytes, workspace);
+    ol_release(workspace, compressed->workspace_bytes);
+    return good;
+}
+
 enum ol_status ol_compressed_create(const struct ol_compressed_options *options, struct ol_pager **out)
 {
     const size_t capacity = options->capacity;
-    if (capacity == 0) return OL_E_INVALID;
+    if (capacity == 0 || options->level > OL_CODEC_LEVEL_MAX) return OL_E_INVALID;
     struct compressed *compressed = ol_reserve(sizeof *compressed);
     if (!compressed) return OL_E_NO_META;
     enum ol_status status = OL_E_NO_META;
@@ -266,7 +309,10 @@ enum ol_status ol_compressed_create(const struct ol_compressed_options *options,
     compressed->keep_incompressible = options->keep_incompressible;
     compressed->holds = ol_reserve(capacity * sizeof *compressed->holds);
     compressed->words = ol_reserve(capacity * sizeof *compressed->words);
-    if (compressed->holds && compressed->words)
+    compressed->reader = (struct ol_codec){.level = (uint8_t)options->level, .page_bytes = options->page_bytes};
+    compressed->workspace_bytes = ol_codec_workspace_bytes(options->level, options->page_bytes);
+    compressed->workers = ol_reserve(WORKERS * worker_bytes(compressed));
+    if (compressed->holds && compressed->words && compressed->workers && codec_is_good(compressed))
         status = ol_store_create(&compressed->store, options->page_bytes, options->max_store_bytes, &options->budget);
     if (status != OL_OK) {
         tables_release(compressed);
@@ -284,7 +330,8 @@ void ol_compressed_statistics(struct ol_pager *pager, struct ol_compressed_stati
     ol_futex_lock(&compressed->lock);
     *out = compressed->statistics;
     out->store_bytes = (uint64_t)compressed->store.slabs_taken * compressed->store.slab_bytes;
-    out->metadata_bytes =
-        sizeof *compressed + compressed->slots_touched * slot_bytes + ol_store_metadata_bytes(&compressed->store);
+    out->metadata_bytes = sizeof *compressed + compressed->slots_touched * slot_bytes +
+                          atomic_load(&compressed->workers_used) * worker_bytes(compressed) +
+                          ol_store_metadata_bytes(&compressed->store);
     ol_futex_unlock(&compressed->lock);
 }

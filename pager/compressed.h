@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pager that keeps pages in memory, compressed with LZ4. A page all of whose 64-bit words are equal is kept as
- * one word and takes no room in the store.
+ * The pager that keeps pages in memory, compressed with LZ4 or Zstandard. A page all of whose 64-bit words are equal is
+ * kept as one word and takes no room in the store.
  *
  * Conditions that hold for all functions, and for those of the pager:
  * - Those of core/pager.h. The pager is synchronous: it completes before submit returns.
@@ -12,6 +12,7 @@
 #define OL_PAGER_COMPRESSED_H
 
 #include "core/pager.h"
+#include "pager/codec.h"
 #include "pager/store.h"
 
 struct ol_compressed_options {
@@ -19,6 +20,7 @@ struct ol_compressed_options {
     uint32_t capacity;             /* slots */
     uint64_t max_store_bytes;      /* the store never takes more; at least four pages */
     struct ol_store_budget budget; /* asked before the store takes memory, with the pager's lock held */
+    uint32_t level;                /* OL_CODEC_LZ4, or 1 to OL_CODEC_LEVEL_MAX: Zstandard's level */
     bool keep_incompressible;      /* keep pages that do not compress to 3/4 as they are, instead of refusing them */
 };
 
@@ -34,8 +36,8 @@ struct ol_compressed_statistics {
     uint64_t metadata_bytes; /* now: tables, up to the highest slot and slab that were used, and working memory */
 };
 
-/* OL_OK; OL_E_INVALID (capacity 0, or what ol_store_create refuses); OL_E_NO_META. Closing the pager does not call
- * budget.give: whose memory it was may be gone by then. */
+/* OL_OK; OL_E_INVALID (capacity 0, level too high, or what ol_store_create refuses); OL_E_NO_META. Closing the pager
+ * does not call budget.give: whose memory it was may be gone by then. */
 enum ol_status ol_compressed_create(const struct ol_compressed_options *options, struct ol_pager **out);
 
 void ol_compressed_statistics(struct ol_pager *pager, struct ol_compressed_statistics *out);

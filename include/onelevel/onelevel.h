@@ -36,7 +36,8 @@ struct ol_memory_options {
     uint64_t compressed_bytes; /* bounds the compressed store; 0: what ram_bytes leaves */
     const char *policy;        /* name[:parameters]; NULL: the default (docs/architecture.md says which and why) */
     const char *swap;          /* homes of pages in the order they are filled, comma separated:
-                                  "compressed" (LZ4 in memory), "file" (a nameless file in $TMPDIR or /var/tmp),
+                                  "compressed" (in memory, by LZ4; "compressed=zstd:LEVEL": by
+                                  Zstandard, 1 to 19), "file" (a nameless file in $TMPDIR or /var/tmp),
                                   "file:DIRECTORY", "none"; NULL: "compressed,file" */
     uint64_t swap_bytes;       /* bounds the swap file; 0: as the disk allows */
     bool encrypt;              /* encrypts the swap file, with a key that dies with the process */

@@ -7,7 +7,7 @@
 #include "pager/swapfile_io.h"
 #include "pager/tiered.h"
 
-enum { DIRECTORY_BYTES_MAX = 4096 };
+enum { DIRECTORY_BYTES_MAX = 4096, ZSTD_LEVEL = 1 /* if none is named */ };
 
 /* Slots beyond what any disk of today holds; tables are lazily backed. */
 static const uint32_t most_slots = 1U << 28;
@@ -18,13 +18,15 @@ static uint32_t slots_of(const struct ol_homes_options *options)
     return slots && slots < most_slots ? (uint32_t)slots : most_slots;
 }
 
-static enum ol_status make_compressed(const struct ol_homes_options *options, bool is_last, struct ol_pager **out)
+static enum ol_status make_compressed(const struct ol_homes_options *options, uint32_t level, bool is_last,
+                                      struct ol_pager **out)
 {
     struct ol_compressed_options compressed = {
         .page_bytes = options->page_bytes,
         .capacity = most_slots,
         .max_store_bytes = options->store_bytes,
         .budget = options->budget,
+        .level = level,
         .keep_incompressible = is_last,
     };
     /* Sharing one budget: half each where a file takes what is over; without one, pages must go into the store. */
@@ -47,24 +49,52 @@ static enum ol_status make_file(const struct ol_homes_options *options, const ch
 /* What the description asks for. */
 struct description {
     bool compressed, file;
+    uint32_t level;                      /* of the compressed store */
     char directory[DIRECTORY_BYTES_MAX]; /* "" if it names none */
 };
+
+/* If the text begins with the word, passes over it. */
+static bool take(const char **text, const char *word)
+{
+    const size_t length = strlen(word);
+    if (strncmp(*text, word, length) != 0) return false;
+    *text += length;
+    return true;
+}
+
+/* 1 to OL_CODEC_LEVEL_MAX in one or two digits. */
+static bool take_level(const char **text, uint32_t *out)
+{
+    uint32_t level = 0;
+    for (int digits = 0; digits < 2 && **text >= '0' && **text <= '9'; digits++)
+        level = level * 10 + (uint32_t)(*(*text)++ - '0');
+    *out = level;
+    return level >= 1 && level <= OL_CODEC_LEVEL_MAX;
+}
+
+/* What follows "compressed". */
+static bool take_codec(const char **text, uint32_t *out)
+{
+    *out = OL_CODEC_LZ4;
+    if (!take(text, "=") || take(text, "lz4")) return true;
+    *out = ZSTD_LEVEL;
+    return take(text, "zstd") && (!take(text, ":") || take_level(text, out));
+}
 
 static bool describe(const char *swap, struct description *out)
 {
     memset(out, 0, sizeof(*out));
     if (strcmp(swap, "none") == 0) return true;
-    if (strncmp(swap, "compressed", 10) == 0) {
+    if (take(&swap, "compressed")) {
         out->compressed = true;
-        swap += 10;
+        if (!take_codec(&swap, &out->level)) return false;
         if (!*swap) return true;
-        if (*swap++ != ',') return false;
+        if (!take(&swap, ",")) return false;
     }
-    if (strncmp(swap, "file", 4) != 0) return false;
+    if (!take(&swap, "file")) return false;
     out->file = true;
-    swap += 4;
     if (!*swap) return true;
-    if (*swap++ != ':' || !*swap || strlen(swap) >= sizeof(out->directory)) return false;
+    if (!take(&swap, ":") || !*swap || strlen(swap) >= sizeof(out->directory)) return false;
     memcpy(out->directory, swap, strlen(swap) + 1);
     return true;
 }
@@ -75,11 +105,13 @@ enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol
     struct description wanted;
     enum ol_status status = OL_OK;
     *top = *compressed = *file = NULL;
-    *error = "swap is \"none\", \"compressed\", \"file\", \"file:DIRECTORY\", or \"compressed,file[:DIRECTORY]\"";
+    *error =
+        "swap is \"none\", \"compressed\", \"file\", \"file:DIRECTORY\", or \"compressed,file[:DIRECTORY]\"; "
+        "\"compressed\" may name its method: \"compressed=lz4\", \"compressed=zstd:LEVEL\" with a level of 1 to 19";
     if (!describe(options->swap, &wanted)) return OL_E_INVALID;
     if (options->store_bytes == 0 && wanted.file) wanted.compressed = false; /* the store was given no memory */
     *error = "no memory for the compressed store";
-    if (wanted.compressed) status = make_compressed(options, !wanted.file, compressed);
+    if (wanted.compressed) status = make_compressed(options, wanted.level, !wanted.file, compressed);
     if (status == OL_OK && wanted.file)
         status = make_file(options, wanted.directory[0] ? wanted.directory : NULL, file, error);
     if (status == OL_OK && *compressed && *file) status = ol_tiered_create(*compressed, *file, top);

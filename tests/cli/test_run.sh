@@ -22,6 +22,11 @@ expect 125 run --ram 64M --policy fifo:x=1 -- true
 says err 'does not know that parameter'
 expect 125 run --ram 64M --swap drum -- true
 says err 'swap is "none", "compressed", "file"'
+for homes in compressed= compressed=gzip compressed=zstd: compressed=zstd:0 compressed=zstd:20 compressed=zstd:3x \
+    compressed=zstd:3,drum compressed:3 compressed, file: ,file; do
+    expect 125 run --ram 64M --swap "$homes" -- true
+    says err '"compressed=zstd:LEVEL" with a level of 1 to 19'
+done
 expect 125 run --ram 64M --swap file:/nowhere/at/all -- true
 says err 'onelevel: '
 expect 125 run --ram 64M --resident 64M -- true

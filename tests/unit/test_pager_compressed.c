@@ -7,13 +7,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <lz4.h>
+#include <zstd.h>
 
 enum { SLAB_BYTES = 4 * MODEL_PAGE_BYTES };
+
+static unsigned level; /* all tests run with several */
 
 /* Stands before the library's: decompresses, and on demand says that a byte less came out. */
 static bool decompression_fails;
@@ -21,6 +25,12 @@ static bool decompression_fails;
 int LZ4_decompress_safe(const char *source, char *target, int bytes, int room)
 {
     const int result = LZ4_decompress_safe_partial(source, target, bytes, room, room);
+    return decompression_fails ? result - 1 : result;
+}
+
+size_t ZSTD_decompressDCtx(ZSTD_DCtx *context, void *target, size_t room, const void *source, size_t bytes)
+{
+    const size_t result = ZSTD_decompress_usingDict(context, target, room, source, bytes, NULL, 0);
     return decompression_fails ? result - 1 : result;
 }
 
@@ -51,6 +61,7 @@ static struct ol_pager *create(uint32_t capacity, uint64_t max_store_bytes, stru
     struct ol_compressed_options options = {.page_bytes = MODEL_PAGE_BYTES,
                                             .capacity = capacity,
                                             .max_store_bytes = max_store_bytes,
+                                            .level = level,
                                             .keep_incompressible = keep};
     struct ol_pager *pager = NULL;
     if (source) options.budget = (struct ol_store_budget){source, source_take, source_give};
@@ -79,6 +90,9 @@ static void test_bad_options_are_refused(void **state)
         options.page_bytes = bad_page_bytes[i];
         assert_int_equal(ol_compressed_create(&options, &pager), OL_E_INVALID);
     }
+    options = good;
+    options.level = OL_CODEC_LEVEL_MAX + 1;
+    assert_int_equal(ol_compressed_create(&options, &pager), OL_E_INVALID);
     options = good;
     options.capacity = 0;
     assert_int_equal(ol_compressed_create(&options, &pager), OL_E_INVALID);
@@ -335,6 +349,37 @@ static void test_a_damaged_page_is_an_error(void **state)
     pager->ops->close(pager);
 }
 
+/* Every level takes the memory that it is given, for every page size, and higher ones do not compress worse. */
+static void test_every_level(void **state)
+{
+    static char page[OL_STORE_PAGE_BYTES_MAX], got[OL_STORE_PAGE_BYTES_MAX], out[OL_STORE_PAGE_BYTES_MAX];
+    (void)state;
+    for (unsigned at = 0; at < sizeof page; at += MODEL_PAGE_BYTES) page_make(page + at, PAGE_TEXT, at);
+    for (uint32_t page_bytes = OL_STORE_PAGE_BYTES_MIN; page_bytes <= OL_STORE_PAGE_BYTES_MAX; page_bytes *= 2) {
+        uint32_t first = 0;
+        for (unsigned tried = 0; tried <= OL_CODEC_LEVEL_MAX; tried++) {
+            struct ol_codec codec;
+            const size_t bytes = ol_codec_workspace_bytes(tried, page_bytes);
+            void *workspace = aligned_alloc(64, bytes);
+            assert_non_null(workspace);
+            memset(workspace, 0, bytes);
+            assert_true(ol_codec_init(&codec, tried, page_bytes, workspace));
+            for (int again = 0; again < 2; again++) {
+                const uint32_t size = ol_codec_compress(&codec, page, out, page_bytes);
+                assert_true(size > 0 && size < page_bytes);
+                if (tried == 1) first = size;
+                if (tried == OL_CODEC_LEVEL_MAX) assert_true(size <= first);
+                memset(got, 0, sizeof got);
+                assert_true(ol_codec_decompress(&codec, out, size, got));
+                assert_memory_equal(page, got, page_bytes);
+                assert_false(ol_codec_decompress(&codec, out, size - 1, got)); /* cut short */
+                assert_int_equal(ol_codec_compress(&codec, page, out, size - 1), 0);
+            }
+            free(workspace);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,5 +396,15 @@ int main(void)
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_a_damaged_page_is_an_error),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const struct {
+        const char *name;
+        unsigned level;
+    } codecs[] = {{"lz4", OL_CODEC_LZ4}, {"zstd:1", 1}, {"zstd:19", OL_CODEC_LEVEL_MAX}};
+    const struct CMUnitTest once[] = {cmocka_unit_test(test_every_level)};
+    int failures = cmocka_run_group_tests_name("codecs", once, NULL, NULL);
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
+        level = codecs[i].level;
+        failures += cmocka_run_group_tests_name(codecs[i].name, tests, NULL, NULL);
+    }
+    return failures;
 }
