@@ -49,7 +49,7 @@ static void print_text(const struct ol_policy_ops *policy)
         separator = ", ";
     }
     printf("%s; for ideal%s%s; %u bytes a page\n", policy->needs ? "" : " nothing",
-           ol_policy_suits(policy, &ol_sim_capabilities) ? ", bits" : "",
+           ol_policy_suits(policy, &ol_sim_amd64.is) ? ", bits" : "",
            ol_policy_suits(policy, &ol_linux_capabilities) ? ", run" : "",
            (unsigned)(sizeof(struct ol_policy_words) + policy->words * sizeof(uint32_t)));
     if (policy->parameters) printf("%-15s %s\n", "", policy->parameters);
@@ -61,9 +61,8 @@ static json_t *as_json(const struct ol_policy_ops *policy)
     for (unsigned i = 0; list && i < NEEDS; i++)
         if (policy->needs & needs[i].need && json_array_append_new(list, json_string(needs[i].key)) != 0) return NULL;
     return json_pack("{s:s, s:s, s:s?, s:o, s:b, s:b, s:i}", "name", policy->name, "summary", policy->summary,
-                     "parameters", policy->parameters, "needs", list, "bits",
-                     ol_policy_suits(policy, &ol_sim_capabilities), "run",
-                     ol_policy_suits(policy, &ol_linux_capabilities), "bytes_per_page",
+                     "parameters", policy->parameters, "needs", list, "bits", ol_policy_suits(policy, &ol_sim_amd64.is),
+                     "run", ol_policy_suits(policy, &ol_linux_capabilities), "bytes_per_page",
                      (int)(sizeof(struct ol_policy_words) + policy->words * sizeof(uint32_t)));
 }
 

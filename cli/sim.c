@@ -33,7 +33,9 @@ struct arguments {
     const char *policy_text;
     const char *trace;
     enum ol_trace_format format;
-    uint32_t frames; /* 0: not given */
+    const struct ol_sim_format *machine;
+    uint64_t ram_bytes; /* 0: not given */
+    uint32_t frames;    /* 0: not given */
     uint32_t tlb_entries, tlb_ways;
     bool ideal; /* the machine */
     bool json;
@@ -59,12 +61,18 @@ static void print_help(void)
            "TRACE is what `valgrind --tool=lackey --trace-mem=yes` writes, or a list of hexadecimal page\n"
            "numbers, one a line; plain, gzip or zstd; - is standard input.\n"
            "\n"
-           "  --machine NAME           the machine: %s (default), or ideal: every reference is seen, there is\n"
-           "                           no TLB, and nothing but faults is counted\n"
+           "  --machine NAME           the machine (default: %s); `onelevel machines` describes them:\n"
+           "                          ",
+           ol_sim_amd64.is.name);
+    for (const struct ol_sim_format *const *machine = ol_sim_formats; *machine; machine++)
+        printf(" %s", (*machine)->is.name);
+    printf(",\n"
+           "                           or ideal: every reference is seen, there is no TLB, and nothing but\n"
+           "                           faults is counted\n"
            "  --frames N               frames for pages; page tables are accounted apart\n"
-           "  --ram SIZE               the same as a size: 4K is one frame\n"
+           "  --ram SIZE               the same as a size in bytes\n"
            "  --policy NAME[:PARAMS]   page replacement (default: %s):\n",
-           ol_sim_capabilities.name, ol_policy_clock.name);
+           ol_policy_clock.name);
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
         printf("                             %-15s %s\n", (*policy)->name, (*policy)->summary);
     printf("  --tlb ENTRIES[:WAYS]     the TLB (default: %d:%d), or none\n"
@@ -102,13 +110,23 @@ static bool parse_ram(const char *text, struct arguments *arguments)
         ol_error("--ram %s: expected a size such as 4096, 64M or 1.5G", text);
         return false;
     }
-    if (bytes < OL_SIM_PAGE_BYTES) {
-        ol_error("--ram %s: the minimum is %d bytes, one frame", text, OL_SIM_PAGE_BYTES);
+    arguments->ram_bytes = bytes;
+    return true;
+}
+
+/* The frames that --ram asks for, and whether the machine can have so many. */
+static bool settle_frames(struct arguments *arguments, bool ram)
+{
+    const struct ol_sim_format *const machine = arguments->machine;
+    const uint32_t most = ol_sim_frames_max(machine);
+    const uint64_t frames = ram ? arguments->ram_bytes >> machine->is.page_shift : arguments->frames;
+    if (frames == 0) {
+        ol_error("sim: --ram is too small: the minimum is %llu bytes, one frame of %s", 1ULL << machine->is.page_shift,
+                 machine->is.name);
         return false;
     }
-    const uint64_t frames = bytes >> OL_SIM_PAGE_SHIFT;
-    if (frames > OL_SIM_FRAMES_MAX) {
-        ol_error("--ram %s: the machine has less than 16T", text);
+    if (frames > most) {
+        ol_error("sim: %s has at most %u frames for pages, beside its page tables", machine->is.name, most);
         return false;
     }
     arguments->frames = (uint32_t)frames;
@@ -146,8 +164,12 @@ static bool parse_policy(const char *text, struct arguments *arguments)
 static bool parse_machine(const char *text, struct arguments *arguments)
 {
     arguments->ideal = strcmp(text, "ideal") == 0;
-    if (arguments->ideal || strcmp(text, ol_sim_capabilities.name) == 0) return true;
-    ol_error("there is no machine '%s'; the machines are: %s ideal", text, ol_sim_capabilities.name);
+    arguments->machine = arguments->ideal ? &ol_sim_amd64 : ol_sim_format_find(text);
+    if (arguments->machine) return true;
+    ol_error("there is no machine '%s'; the machines are:", text);
+    for (const struct ol_sim_format *const *machine = ol_sim_formats; *machine; machine++)
+        fprintf(stderr, "  %-11s %s\n", (*machine)->is.name, (*machine)->summary);
+    fprintf(stderr, "  %-11s %s\n", "ideal", "every reference is seen, there is no TLB");
     return false;
 }
 
@@ -192,7 +214,8 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    *arguments = (struct arguments){.policy = &ol_policy_clock,
+    *arguments = (struct arguments){.machine = &ol_sim_amd64,
+                                    .policy = &ol_policy_clock,
                                     .policy_text = ol_policy_clock.name,
                                     .tlb_entries = TLB_ENTRIES,
                                     .tlb_ways = TLB_WAYS};
@@ -209,6 +232,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         ol_error("sim: expected %s", ram ? "either --frames or --ram, not both" : "--frames N or --ram SIZE");
         return false;
     }
+    if (!settle_frames(arguments, ram)) return false;
     if (optind != argc - 1) {
         ol_error("sim: expected one TRACE, a file or -, after the options");
         return false;
@@ -233,7 +257,7 @@ static enum ol_status create_system(const struct arguments *arguments, struct se
         .port = &port,
         .pmap = &ol_sim_pmap_ops,
         .machine = setup->sim,
-        .machine_is = &ol_sim_capabilities,
+        .machine_is = &arguments->machine->is,
         .pager = setup->drum,
         .policy = arguments->policy,
         .policy_parameters = arguments->policy_parameters,
@@ -244,9 +268,8 @@ static enum ol_status create_system(const struct arguments *arguments, struct se
 }
 
 /* One region over all addresses. */
-static enum ol_status create_space(struct setup *setup)
+static enum ol_status create_space(const struct ol_capabilities *is, struct setup *setup)
 {
-    const struct ol_capabilities *const is = &ol_sim_capabilities;
     const uint64_t pages = (is->last_va - is->first_va + 1) >> is->page_shift;
     enum ol_status status = ol_space_create(setup->system, is->first_va, is->last_va, &setup->space);
     if (status == OL_OK)
@@ -258,11 +281,13 @@ static enum ol_status create_space(struct setup *setup)
 /* False after a message; what there is, tear_down releases. */
 static bool set_up(const struct arguments *arguments, struct setup *setup)
 {
-    const struct ol_sim_options options = {
-        .frames = arguments->frames, .tlb_entries = arguments->tlb_entries, .tlb_ways = arguments->tlb_ways};
+    const struct ol_sim_options options = {.format = arguments->machine,
+                                           .frames = arguments->frames,
+                                           .tlb_entries = arguments->tlb_entries,
+                                           .tlb_ways = arguments->tlb_ways};
     *setup = (struct setup){0};
     enum ol_status status = ol_sim_create(&options, &setup->sim);
-    if (status == OL_OK) status = ol_drum_create(DRUM_SLOTS, OL_SIM_PAGE_BYTES, &setup->drum);
+    if (status == OL_OK) status = ol_drum_create(DRUM_SLOTS, 1U << arguments->machine->is.page_shift, &setup->drum);
     if (status != OL_OK) {
         ol_error("a machine of %u frames does not fit here (%s); try a smaller one", arguments->frames,
                  ol_status_text(status));
@@ -282,7 +307,7 @@ static bool set_up(const struct arguments *arguments, struct setup *setup)
                      : "it needs every reference, hardware shows referenced bits");
         return false;
     }
-    if (status == OL_OK) status = create_space(setup);
+    if (status == OL_OK) status = create_space(&arguments->machine->is, setup);
     if (status != OL_OK) ol_error("the machine cannot be set up: %s", ol_status_text(status));
     return status == OL_OK;
 }
@@ -362,7 +387,7 @@ static void take_figures(const struct setup *setup, uint32_t frames, struct figu
 static bool print_json(const struct arguments *arguments, const struct figure figures[FIGURES])
 {
     json_t *const object =
-        json_pack("{s:s, s:s}", "machine", ol_sim_capabilities.name, "policy", arguments->policy_text);
+        json_pack("{s:s, s:s}", "machine", arguments->machine->is.name, "policy", arguments->policy_text);
     bool good = object != NULL;
     for (size_t i = 0; good && i < FIGURES; i++)
         good = json_object_set_new(object, figures[i].key, json_integer((json_int_t)figures[i].value)) == 0;
@@ -374,7 +399,7 @@ static bool print_json(const struct arguments *arguments, const struct figure fi
 
 static void print_table(const struct arguments *arguments, const struct figure figures[FIGURES])
 {
-    printf("machine %s, ", ol_sim_capabilities.name);
+    printf("machine %s, ", arguments->machine->is.name);
     if (arguments->tlb_entries == 0) printf("no TLB");
     else printf("TLB of %u entries in sets of %u", arguments->tlb_entries, arguments->tlb_ways);
     printf(", policy %s\n", arguments->policy_text);
@@ -417,13 +442,14 @@ int ol_cmd_sim(int argc, char **argv)
                                            .policy_text = arguments.policy_text,
                                            .trace = arguments.trace,
                                            .format = arguments.format,
-                                           .page_shift = OL_SIM_PAGE_SHIFT,
+                                           .page_shift = arguments.machine->is.page_shift,
                                            .frames = arguments.frames,
                                            .json = arguments.json};
         return ol_sim_ideal(&ideal) ? OL_EXIT_OK : OL_EXIT_FAILURE;
     }
-    const struct ol_trace_options options = {
-        .format = arguments.format, .page_shift = OL_SIM_PAGE_SHIFT, .last_va = ol_sim_capabilities.last_va};
+    const struct ol_trace_options options = {.format = arguments.format,
+                                             .page_shift = arguments.machine->is.page_shift,
+                                             .last_va = arguments.machine->is.last_va};
     struct ol_trace *trace;
     char message[512];
     if (ol_trace_open(arguments.trace, &options, &trace, message, sizeof message) != OL_TRACE_OK) {

@@ -20,12 +20,14 @@
 /* Filled once by the machine, never changed. */
 struct ol_capabilities {
     const char *name;
-    ol_va first_va;        /* lowest address a space may use; page aligned */
-    ol_va last_va;         /* highest address a space may use, inclusive; page aligned + page_bytes - 1 */
-    uint8_t page_shift;    /* log2 of the page size in bytes */
-    bool has_referenced;   /* test_clear(OL_REFERENCED) works */
-    bool has_modified;     /* test_clear(OL_MODIFIED) works */
-    bool can_alias;        /* a frame may be mapped at several places; if not, enter() moves it */
+    ol_va first_va;      /* lowest address a space may use; page aligned */
+    ol_va last_va;       /* highest address a space may use, inclusive; page aligned + page_bytes - 1 */
+    uint8_t page_shift;  /* log2 of the page size in bytes */
+    bool has_referenced; /* test_clear(OL_REFERENCED) works */
+    bool has_modified;   /* test_clear(OL_MODIFIED) works */
+    bool has_execute;    /* OL_EXEC is a right of its own; if not, what may be read may be executed, and query tells no
+                            OL_EXEC */
+    bool can_alias;      /* a frame may be mapped at several places; if not, enter() moves it */
     bool exact_references; /* the machine calls ol_touch for every reference */
     uint64_t tick_units; /* a clock tick, in units of the port's now_ns(): policies look at pages so often; 0: 10,000 */
 };

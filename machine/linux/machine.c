@@ -20,6 +20,7 @@ const struct ol_capabilities ol_linux_capabilities = {
     .first_va = 0x100000,
     .last_va = 0x7fffffffefff,
     .page_shift = OL_LINUX_PAGE_SHIFT,
+    .has_execute = true,
     .tick_units = 10000000, /* ns */
 };
 

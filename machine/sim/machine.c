@@ -5,38 +5,32 @@
 
 #include "machine/sim/pmap.h"
 
-const struct ol_capabilities ol_sim_capabilities = {
-    .name = "amd64",
-    .first_va = 0,
-    .last_va = 0x7fffffffffffULL,
-    .page_shift = OL_SIM_PAGE_SHIFT,
-    .has_referenced = true,
-    .has_modified = true,
-    .can_alias = true,
-    .exact_references = false,
-};
+/* A page that is alone in its part of the address space needs tables of its own. */
+enum { TABLES_PER_FRAME = 4, TABLES_AT_LEAST = 1 << 16, TABLES_PART = 8 };
 
-/* A page that is alone in its part of the address space needs three tables of its own. */
-enum { TABLES_PER_FRAME = 4, TABLES_AT_LEAST = 1 << 16 };
-
-static uint32_t default_table_frames(uint32_t frames)
+uint32_t ol_sim_frames_max(const struct ol_sim_format *format)
 {
-    const uint64_t wanted = (uint64_t)frames * TABLES_PER_FRAME + TABLES_AT_LEAST;
-    return wanted < 1U << OL_TLB_TAG_BITS ? (uint32_t)wanted : 1U << OL_TLB_TAG_BITS;
+    return format->frames_max - format->frames_max / TABLES_PART;
 }
 
-/* A user program in 64-bit mode: protection, paging and write protection on, PAE, long mode active, XD enabled. */
-static const struct ol_x86_control user_program = {
-    .cr0 = 0x80010031, .cr4 = 0x20, .efer = 0xd00, .cpl = 3, .maxphyaddr = 52};
+static uint32_t default_table_frames(const struct ol_sim_format *format, uint32_t frames)
+{
+    const uint64_t wanted = (uint64_t)frames * TABLES_PER_FRAME + TABLES_AT_LEAST;
+    const uint64_t left = format->frames_max - frames;
+    return (uint32_t)(wanted < left ? wanted : left);
+}
 
 enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim **out)
 {
-    const uint32_t tables = options->table_frames > 0 ? options->table_frames : default_table_frames(options->frames);
-    if (tables > 1U << OL_TLB_TAG_BITS) return OL_E_INVALID;
+    const struct ol_sim_format *const format = options->format ? options->format : &ol_sim_amd64;
+    if (options->frames > ol_sim_frames_max(format)) return OL_E_INVALID;
+    const uint32_t tables =
+        options->table_frames > 0 ? options->table_frames : default_table_frames(format, options->frames);
+    if (tables > format->frames_max - options->frames) return OL_E_INVALID;
     struct ol_sim *const sim = calloc(1, sizeof *sim);
     if (!sim) return OL_E_NO_META;
-    sim->control = user_program;
-    enum ol_status status = ol_sim_memory_create(&sim->memory, options->frames, tables);
+    sim->format = format;
+    enum ol_status status = ol_sim_memory_create(&sim->memory, format->is.page_shift, options->frames, tables);
     if (status != OL_OK) goto free_sim;
     status = ol_sim_reverse_create(&sim->reverse, options->frames);
     if (status != OL_OK) goto destroy_memory;
@@ -64,7 +58,28 @@ void ol_sim_destroy(struct ol_sim *sim)
     ol_tlb_destroy(&sim->tlb);
     ol_sim_reverse_destroy(&sim->reverse);
     ol_sim_memory_destroy(&sim->memory);
+    free(sim->tags.free);
     free(sim);
+}
+
+enum ol_status ol_sim_tag_take(struct ol_sim *sim, uint32_t *out)
+{
+    struct ol_sim_tags *const tags = &sim->tags;
+    if (tags->count > 0) {
+        *out = tags->free[--tags->count];
+        return OL_OK;
+    }
+    if (tags->fresh == 1U << OL_TLB_TAG_BITS) return OL_E_NO_META;
+    uint32_t *const grown = realloc(tags->free, (tags->fresh + 1U) * sizeof *grown);
+    if (!grown) return OL_E_NO_META;
+    tags->free = grown;
+    *out = tags->fresh++;
+    return OL_OK;
+}
+
+void ol_sim_tag_give(struct ol_sim *sim, uint32_t tag)
+{
+    sim->tags.free[sim->tags.count++] = tag;
 }
 
 struct ol_port ol_sim_port(struct ol_sim *sim)
@@ -85,14 +100,14 @@ void ol_sim_activate(struct ol_sim *sim, struct ol_space *space)
     assert(pmap->sim == sim);
     sim->space = space;
     sim->space_key = ol_sim_space_key(pmap);
-    sim->control.cr3 = (uint64_t)pmap->root << OL_SIM_PAGE_SHIFT;
+    sim->format->control(&sim->memory, (uint64_t)pmap->tables.root << sim->memory.page_shift, &sim->control);
 }
 
 /* Walks the active space's tables and does what the processor does with the result: sets bits, fills the TLB. */
 static enum ol_walk_outcome walk(struct ol_sim *sim, ol_va va, unsigned access, ol_frame_no *frame)
 {
     struct ol_walk result;
-    ol_x86_walk(&sim->memory.words, &sim->control, va, access, &result);
+    sim->format->walk(&sim->memory.words, &sim->control, va, access, &result);
     sim->counters.walks++;
     sim->counters.table_references += result.words_read;
     sim->counters.table_updates += result.update_count;
@@ -100,10 +115,19 @@ static enum ol_walk_outcome walk(struct ol_sim *sim, ol_va va, unsigned access, 
         ol_sim_memory_set_word(&sim->memory, result.updates[i].address, result.updates[i].value);
     if (result.outcome == OL_WALK_PAGE_FAULT) sim->counters.page_faults++;
     if (result.outcome != OL_WALK_OK) return result.outcome;
-    *frame = (ol_frame_no)(result.physical >> OL_SIM_PAGE_SHIFT);
+    *frame = (ol_frame_no)(result.physical >> sim->memory.page_shift);
     const unsigned rights = result.dirty ? result.rights : result.rights & ~(unsigned)OL_WRITE;
-    ol_tlb_insert(&sim->tlb, sim->space_key | va >> OL_SIM_PAGE_SHIFT, *frame, rights);
+    ol_tlb_insert(&sim->tlb, sim->space_key | va >> sim->memory.page_shift, *frame, rights);
     return OL_WALK_OK;
+}
+
+/* Where fetching is no right of its own, it is allowed if reading is. */
+static enum ol_status fault(const struct ol_sim *sim, struct ol_space *space, ol_va va, unsigned access)
+{
+    if (va > sim->format->is.last_va) return OL_E_NO_REGION;
+    const enum ol_status status = ol_fault(space, va, access);
+    if (status != OL_E_RIGHTS || access != OL_EXEC || sim->format->is.has_execute) return status;
+    return ol_fault(space, va, OL_READ);
 }
 
 /* Carries a reference through that the TLB did not serve. The core's lock is held on entry and on return, so that the
@@ -116,7 +140,7 @@ static enum ol_status miss_locked(struct ol_sim *sim, struct ol_space *space, ol
         if (outcome == OL_WALK_OK) return OL_OK;
         if (outcome == OL_WALK_GENERAL_PROTECTION) return OL_E_NO_REGION;
         pthread_mutex_unlock(&sim->port.lock);
-        const enum ol_status status = ol_fault(space, va, access);
+        const enum ol_status status = fault(sim, space, va, access);
         pthread_mutex_lock(&sim->port.lock);
         if (status != OL_OK) return status;
         ol_sim_activate(sim, space);
@@ -148,9 +172,10 @@ static enum ol_status transfer(struct ol_sim *sim, struct ol_space *space, ol_va
     enum ol_status status = OL_OK;
     pthread_mutex_lock(&sim->port.lock);
     for (size_t done = 0; done < bytes && status == OL_OK;) {
-        const size_t offset = (va + done) & (OL_SIM_PAGE_BYTES - 1);
+        const size_t page_bytes = ol_sim_page_bytes(&sim->memory);
+        const size_t offset = (va + done) & (page_bytes - 1);
         const size_t left = bytes - done;
-        const size_t part = left < OL_SIM_PAGE_BYTES - offset ? left : OL_SIM_PAGE_BYTES - offset;
+        const size_t part = left < page_bytes - offset ? left : page_bytes - offset;
         ol_frame_no frame;
         status = reference_locked(sim, space, va + done, access, &frame);
         if (status != OL_OK) break;

@@ -2,7 +2,7 @@
 /*
  * The simulated machine: physical memory, page tables in it, a TLB, and a processor that makes references.
  *
- *     system = ol_system_create({port, &ol_sim_pmap_ops, machine = sim, &ol_sim_capabilities, …})
+ *     system = ol_system_create({port, &ol_sim_pmap_ops, machine = sim, machine_is = &format->is, …})
  *
  * Conditions that hold for all functions:
  * - References are made one at a time. ol_sim_access, ol_sim_read and ol_sim_write take the core's lock while they
@@ -16,15 +16,16 @@
 
 #include <onelevel/core.h>
 
-#include "machine/sim/amd64.h"
+#include "machine/sim/format.h"
 #include "machine/sim/memory.h"
 #include "machine/sim/port.h"
 #include "machine/sim/reverse.h"
 #include "machine/sim/tlb.h"
 
 struct ol_sim_options {
-    uint32_t frames;       /* frames for pages */
-    uint32_t table_frames; /* frames for page tables; 0: enough for a few mappings of every frame */
+    const struct ol_sim_format *format; /* NULL: ol_sim_amd64 */
+    uint32_t frames;                    /* frames for pages */
+    uint32_t table_frames; /* frames for page tables; 0: enough for a few mappings of every frame, or all there are */
     uint32_t tlb_entries;  /* 0: no TLB */
     uint32_t tlb_ways;     /* entries / ways is a power of two */
 };
@@ -42,18 +43,25 @@ struct ol_sim_counters {
 };
 
 struct ol_sim {
+    const struct ol_sim_format *format; /* c: */
     struct ol_sim_port port;
     struct ol_sim_memory memory;
     struct ol_sim_reverse reverse;
     struct ol_tlb tlb;
-    struct ol_x86_control control;   /* of the processor; cr3 is the active space's */
+    union ol_sim_control control; /* of the processor; its root is the active space's */
+    struct ol_sim_tags {
+        uint32_t *free;        /* those given back, `count` of them, with room for all that were ever taken */
+        uint32_t count, fresh; /* from `fresh` on, none was ever taken */
+    } tags;
     struct ol_space *space;          /* active; NULL if none */
     uint64_t space_key;              /* of the active space, for the TLB */
     struct ol_sim_counters counters; /* but for references and tables_peak, which are kept elsewhere */
 };
 
 extern const struct ol_pmap_ops ol_sim_pmap_ops;
-extern const struct ol_capabilities ol_sim_capabilities;
+
+/* The most frames for pages that the format can address with tables beside them. */
+uint32_t ol_sim_frames_max(const struct ol_sim_format *format);
 
 /* OL_OK; OL_E_INVALID: no frames or too many, or a TLB that cannot be built so; OL_E_NO_META. */
 enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim **out);
@@ -68,8 +76,8 @@ void ol_sim_get_counters(const struct ol_sim *sim, struct ol_sim_counters *out);
 /* The space that ol_sim_reference refers to, as by loading CR3. */
 void ol_sim_activate(struct ol_sim *sim, struct ol_space *space);
 
-/* Makes one reference to the byte at va. OL_OK, or what ol_fault said; OL_E_NO_REGION for an address that is not
- * canonical. */
+/* Makes one reference to the byte at va. OL_OK, or what ol_fault said; OL_E_NO_REGION for an address that the
+ * machine does not have. */
 enum ol_status ol_sim_access(struct ol_sim *sim, struct ol_space *space, ol_va va, unsigned access);
 
 /* Moves bytes, one reference for each page; the range may cross pages. On failure the bytes before the failing page
@@ -85,8 +93,9 @@ static inline bool ol_sim_hit(struct ol_sim *sim, ol_va va, unsigned access, ol_
 {
     const uint64_t now = atomic_load_explicit(&sim->port.clock, memory_order_relaxed);
     atomic_store_explicit(&sim->port.clock, now + 1, memory_order_relaxed);
-    if (va <= ol_sim_capabilities.last_va) {
-        const struct ol_tlb_entry *const entry = ol_tlb_lookup(&sim->tlb, sim->space_key | va >> OL_SIM_PAGE_SHIFT);
+    if (va <= sim->format->is.last_va) {
+        const uint64_t page = va >> sim->memory.page_shift;
+        const struct ol_tlb_entry *const entry = ol_tlb_lookup(&sim->tlb, sim->space_key | page);
         if (entry && (entry->rights & access)) {
             sim->counters.tlb_hits++;
             *frame = entry->frame;

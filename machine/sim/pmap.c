@@ -6,63 +6,70 @@
 
 #include <stdlib.h>
 
-#include "machine/sim/tables.h"
-
 /* --- single entries ---------------------------------------------------------------------------------------------- */
 
-static unsigned entry_attributes(uint64_t entry)
+/* Changes an entry that maps something; NULL empties it. The TLB follows. */
+static void change(struct ol_pmap *pmap, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
 {
-    return (entry & OL_X86_A ? (unsigned)OL_REFERENCED : 0) | (entry & OL_X86_D ? (unsigned)OL_MODIFIED : 0);
-}
-
-static uint64_t attribute_bits(unsigned attributes)
-{
-    return (attributes & OL_REFERENCED ? OL_X86_A : 0) | (attributes & OL_MODIFIED ? OL_X86_D : 0);
-}
-
-/* Changes a present entry to `value`, which may be 0; the TLB follows. */
-static void change(struct ol_pmap *pmap, uint64_t leaf, ol_va va, uint64_t value)
-{
-    ol_sim_tables_set(&pmap->sim->memory, leaf, value);
+    ol_sim_tables_write(&pmap->tables, address, leaf);
     ol_tlb_invalidate(&pmap->sim->tlb, ol_sim_page_key(pmap, va));
 }
 
-/* Forgets a mapping but leaves its table, even if that has become empty. */
-static void forget(struct ol_pmap *pmap, uint64_t leaf, ol_va va)
+/* Forgets the mapping that the entry at `address` makes, but leaves its table, even if that has become empty. */
+static void forget(struct ol_pmap *pmap, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
 {
     struct ol_sim *const sim = pmap->sim;
-    const uint64_t entry = ol_sim_memory_word(&sim->memory, leaf);
-    const ol_frame_no frame = ol_amd64_frame(entry);
-    sim->reverse.frames[frame].attributes |= (uint8_t)entry_attributes(entry);
-    ol_sim_reverse_remove(&sim->reverse, frame, pmap, va);
-    change(pmap, leaf, va, 0);
+    sim->reverse.frames[leaf->frame].attributes |= (uint8_t)leaf->attributes;
+    ol_sim_reverse_remove(&sim->reverse, leaf->frame, pmap, va);
+    change(pmap, address, va, NULL);
+}
+
+/* The entry of a page that is mapped. */
+static uint64_t find(const struct ol_pmap *pmap, ol_va va, struct ol_sim_leaf *leaf)
+{
+    const uint64_t address = ol_sim_tables_leaf(&pmap->tables, va);
+    const bool mapped = address != OL_SIM_NO_ENTRY && ol_sim_tables_read(&pmap->tables, address, leaf);
+    assert(mapped);
+    (void)mapped;
+    return address;
 }
 
 static void remove_one(struct ol_pmap *pmap, ol_va va)
 {
-    forget(pmap, ol_sim_tables_leaf(&pmap->sim->memory, pmap->root, va), va);
-    ol_sim_tables_prune(&pmap->sim->memory, pmap->root, va);
+    struct ol_sim_leaf leaf;
+    const uint64_t address = find(pmap, va, &leaf);
+    forget(pmap, address, va, &leaf);
+    ol_sim_tables_prune(&pmap->tables, va);
 }
 
 static void lower_one(struct ol_pmap *pmap, ol_va va, unsigned rights)
 {
-    const uint64_t leaf = ol_sim_tables_leaf(&pmap->sim->memory, pmap->root, va);
-    uint64_t entry = ol_sim_memory_word(&pmap->sim->memory, leaf);
-    if (!(rights & OL_WRITE)) entry &= ~OL_X86_RW;
-    if (!(rights & OL_EXEC)) entry |= OL_X86_XD;
-    change(pmap, leaf, va, entry);
+    struct ol_sim_leaf leaf;
+    const uint64_t address = find(pmap, va, &leaf);
+    leaf.rights &= rights | OL_READ;
+    change(pmap, address, va, &leaf);
+}
+
+static void visit_remove(void *context, struct ol_pmap *pmap, ol_va va)
+{
+    (void)context;
+    remove_one(pmap, va);
 }
 
 /* Maps a frame where the leaf's table exists and an alias is reserved. */
 static void enter_one(struct ol_pmap *pmap, ol_va va, ol_frame_no frame, unsigned rights, unsigned access)
 {
     struct ol_sim *const sim = pmap->sim;
-    const uint64_t leaf = ol_sim_tables_leaf(&sim->memory, pmap->root, va);
-    if (ol_sim_memory_word(&sim->memory, leaf) != 0) forget(pmap, leaf, va);
-    uint64_t entry = ol_amd64_leaf(frame, rights);
-    if (access != OL_NONE) entry |= OL_X86_A;
-    if (access & OL_WRITE) entry |= OL_X86_D;
-    ol_sim_tables_set(&sim->memory, leaf, entry);
+    const uint64_t address = ol_sim_tables_leaf(&pmap->tables, va);
+    struct ol_sim_leaf leaf;
+    if (ol_sim_tables_read(&pmap->tables, address, &leaf)) forget(pmap, address, va, &leaf);
+    leaf = (struct ol_sim_leaf){
+        .frame = frame,
+        .rights = rights,
+        .attributes =
+            (access != OL_NONE ? (unsigned)OL_REFERENCED : 0) | (access & OL_WRITE ? (unsigned)OL_MODIFIED : 0),
+    };
+    ol_sim_tables_write(&pmap->tables, address, &leaf);
     ol_sim_reverse_add(&sim->reverse, frame, pmap, va);
 }
 
@@ -71,33 +78,39 @@ static void enter_one(struct ol_pmap *pmap, ol_va va, ol_frame_no frame, unsigne
 static enum ol_status sim_create(void *machine, ol_va first_va, ol_va last_va, struct ol_pmap **out)
 {
     struct ol_sim *const sim = machine;
-    assert(first_va <= last_va && last_va <= ol_sim_capabilities.last_va);
+    assert(first_va <= last_va && last_va <= sim->format->is.last_va);
     (void)first_va;
     (void)last_va;
-    struct ol_pmap *const pmap = malloc(sizeof *pmap);
+    struct ol_pmap *const pmap = calloc(1, sizeof *pmap);
     if (!pmap) return OL_E_NO_META;
     pmap->sim = sim;
-    pmap->root = ol_sim_table_take(&sim->memory);
-    if (pmap->root == OL_NO_FRAME) {
-        free(pmap);
-        return OL_E_NO_META;
-    }
+    enum ol_status status = ol_sim_tag_take(sim, &pmap->tag);
+    if (status != OL_OK) goto free_pmap;
+    status = ol_sim_tables_create(&pmap->tables, sim->format, &sim->memory);
+    if (status != OL_OK) goto give_tag;
     *out = pmap;
     return OL_OK;
+
+give_tag:
+    ol_sim_tag_give(sim, pmap->tag);
+free_pmap:
+    free(pmap);
+    return status;
 }
 
 static void sim_destroy(void *machine, struct ol_pmap *pmap)
 {
     struct ol_sim *const sim = machine;
-    assert(pmap->sim == sim && *ol_sim_table_entries(&sim->memory, pmap->root) == 0);
+    assert(pmap->sim == sim);
     if (sim->space_key == ol_sim_space_key(pmap)) sim->space = NULL;
-    ol_sim_table_give(&sim->memory, pmap->root);
+    ol_sim_tables_destroy(&pmap->tables);
+    ol_sim_tag_give(sim, pmap->tag);
     free(pmap);
 }
 
-static ol_va page_va(ol_va va, uint64_t page)
+static ol_va page_va(const struct ol_pmap *pmap, ol_va va, uint64_t page)
 {
-    return va + (page << OL_SIM_PAGE_SHIFT);
+    return va + (page << pmap->sim->memory.page_shift);
 }
 
 static enum ol_status sim_enter(void *machine, struct ol_pmap *pmap, ol_va va, const ol_frame_no *frames, uint32_t n,
@@ -107,41 +120,43 @@ static enum ol_status sim_enter(void *machine, struct ol_pmap *pmap, ol_va va, c
     assert(rights != OL_NONE);
     enum ol_status status = ol_sim_reverse_reserve(&sim->reverse, n);
     if (status != OL_OK) return status;
+    /* Before tables grow: removing prunes those that have no entry yet. */
+    for (uint32_t i = 0; i < n && !sim->format->is.can_alias; i++)
+        ol_sim_reverse_each(&sim->reverse, frames[i], visit_remove, NULL);
     for (uint32_t i = 0; i < n; i++) {
-        status = ol_sim_tables_grow(&sim->memory, pmap->root, page_va(va, i));
+        status = ol_sim_tables_grow(&pmap->tables, page_va(pmap, va, i));
         if (status == OL_OK) continue;
-        for (uint32_t grown = 0; grown <= i; grown++) ol_sim_tables_prune(&sim->memory, pmap->root, page_va(va, grown));
+        for (uint32_t grown = 0; grown <= i; grown++) ol_sim_tables_prune(&pmap->tables, page_va(pmap, va, grown));
         return status;
     }
-    for (uint32_t i = 0; i < n; i++) enter_one(pmap, page_va(va, i), frames[i], rights, access);
+    for (uint32_t i = 0; i < n; i++) enter_one(pmap, page_va(pmap, va, i), frames[i], rights, access);
     return OL_OK;
 }
 
 static void sim_remove(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages)
 {
-    struct ol_sim *const sim = machine;
-    const ol_va last = page_va(va, pages - 1);
-    while (ol_sim_tables_next(&sim->memory, pmap->root, &va, last)) remove_one(pmap, va);
+    (void)machine;
+    const ol_va last = page_va(pmap, va, pages - 1);
+    while (ol_sim_tables_next(&pmap->tables, &va, last)) remove_one(pmap, va);
 }
 
 static void sim_protect(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages, unsigned rights)
 {
-    struct ol_sim *const sim = machine;
     if (rights == OL_NONE) {
         sim_remove(machine, pmap, va, pages);
         return;
     }
-    const ol_va last = page_va(va, pages - 1);
-    for (; ol_sim_tables_next(&sim->memory, pmap->root, &va, last); va = page_va(va, 1)) lower_one(pmap, va, rights);
+    const ol_va last = page_va(pmap, va, pages - 1);
+    for (; ol_sim_tables_next(&pmap->tables, &va, last); va = page_va(pmap, va, 1)) lower_one(pmap, va, rights);
 }
 
 static bool sim_query(void *machine, const struct ol_pmap *pmap, ol_va va, struct ol_mapping *out)
 {
-    const struct ol_sim *const sim = machine;
-    const uint64_t leaf = ol_sim_tables_leaf(&sim->memory, pmap->root, va);
-    const uint64_t entry = leaf == OL_SIM_NO_ENTRY ? 0 : ol_sim_memory_word(&sim->memory, leaf);
-    if (entry == 0) return false;
-    *out = (struct ol_mapping){.frame = ol_amd64_frame(entry), .rights = ol_amd64_rights(entry)};
+    (void)machine;
+    struct ol_sim_leaf leaf;
+    const uint64_t address = ol_sim_tables_leaf(&pmap->tables, va);
+    if (address == OL_SIM_NO_ENTRY || !ol_sim_tables_read(&pmap->tables, address, &leaf)) return false;
+    *out = (struct ol_mapping){.frame = leaf.frame, .rights = leaf.rights};
     return true;
 }
 
@@ -167,10 +182,11 @@ struct test_clear {
 static void visit_test_clear(void *context, struct ol_pmap *pmap, ol_va va)
 {
     struct test_clear *const test = context;
-    const uint64_t leaf = ol_sim_tables_leaf(&pmap->sim->memory, pmap->root, va);
-    const uint64_t entry = ol_sim_memory_word(&pmap->sim->memory, leaf);
-    const unsigned found = entry_attributes(entry) & test->asked;
-    if (found != 0) change(pmap, leaf, va, entry & ~attribute_bits(found));
+    struct ol_sim_leaf leaf;
+    const uint64_t address = find(pmap, va, &leaf);
+    const unsigned found = leaf.attributes & test->asked;
+    leaf.attributes &= ~found;
+    if (found != 0) change(pmap, address, va, &leaf);
     test->found |= found;
 }
 
@@ -192,13 +208,14 @@ static void sim_sync(void *machine)
 static void sim_frame_zero(void *machine, ol_frame_no frame)
 {
     struct ol_sim *const sim = machine;
-    memset(ol_sim_memory_frame(&sim->memory, frame), 0, OL_SIM_PAGE_BYTES);
+    memset(ol_sim_memory_frame(&sim->memory, frame), 0, ol_sim_page_bytes(&sim->memory));
 }
 
 static void sim_frame_copy(void *machine, ol_frame_no to, ol_frame_no from)
 {
     struct ol_sim *const sim = machine;
-    memcpy(ol_sim_memory_frame(&sim->memory, to), ol_sim_memory_frame(&sim->memory, from), OL_SIM_PAGE_BYTES);
+    memcpy(ol_sim_memory_frame(&sim->memory, to), ol_sim_memory_frame(&sim->memory, from),
+           ol_sim_page_bytes(&sim->memory));
 }
 
 static void *sim_frame_map(void *machine, ol_frame_no frame)

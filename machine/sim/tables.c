@@ -1,97 +1,184 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/sim/tables.h"
 
-#include "machine/sim/amd64.h"
-
-enum { TOP = OL_AMD64_LEVELS - 1 };
-
-static uint64_t entry_address(ol_frame_no table, ol_va va, unsigned level)
+static unsigned top(const struct ol_sim_tables *tables)
 {
-    return ((uint64_t)table << OL_SIM_PAGE_SHIFT) + ol_amd64_index(va, level) * sizeof(uint64_t);
+    return tables->format->levels - 1U;
 }
 
-uint64_t ol_sim_tables_leaf(const struct ol_sim_memory *memory, ol_frame_no root, ol_va va)
+/* --- entries ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t entry_address(const struct ol_sim_tables *tables, ol_frame_no table, ol_va va, unsigned level)
 {
-    ol_frame_no table = root;
-    for (unsigned level = TOP; level > 0; level--) {
-        const uint64_t entry = ol_sim_memory_word(memory, entry_address(table, va, level));
-        if (entry == 0) return OL_SIM_NO_ENTRY;
-        table = ol_amd64_frame(entry);
+    const struct ol_sim_level *const is = &tables->format->level[level];
+    return ((uint64_t)table << tables->memory->page_shift) + ol_sim_index(is, va) * is->entry_bytes;
+}
+
+static uint64_t get(const struct ol_sim_tables *tables, uint64_t address, unsigned level)
+{
+    const unsigned bytes = tables->format->level[level].entry_bytes;
+    const uint64_t entry = ol_words_entry(&tables->memory->words, address, bytes);
+    return tables->format->big_endian ? ol_big_endian(entry, bytes) : entry;
+}
+
+static void put(const struct ol_sim_tables *tables, uint64_t address, unsigned level, uint64_t entry)
+{
+    const unsigned bytes = tables->format->level[level].entry_bytes;
+    const uint64_t raw = tables->format->big_endian ? ol_big_endian(entry, bytes) : entry;
+    memcpy(tables->memory->bytes + address, &raw, bytes); /* the host is little endian */
+}
+
+static bool is_empty(const struct ol_sim_tables *tables, uint64_t entry, unsigned level)
+{
+    return entry == tables->format->level[level].empty;
+}
+
+/* Writes an entry and keeps the count of its table. */
+static void set(const struct ol_sim_tables *tables, uint64_t address, unsigned level, uint64_t entry)
+{
+    uint32_t *const entries =
+        ol_sim_table_entries(tables->memory, (ol_frame_no)(address >> tables->memory->page_shift));
+    const bool before = !is_empty(tables, get(tables, address, level), level);
+    const bool after = !is_empty(tables, entry, level);
+    *entries += (after ? 1U : 0U) - (before ? 1U : 0U);
+    put(tables, address, level, entry);
+}
+
+/* Fills a fresh table with empty entries, or a given one with the zeros that memory.h asks for. */
+static void fill(const struct ol_sim_tables *tables, ol_frame_no table, unsigned level, bool fresh)
+{
+    const struct ol_sim_level *const is = &tables->format->level[level];
+    const uint64_t address = (uint64_t)table << tables->memory->page_shift;
+    if (is->empty == 0) return;
+    for (uint64_t i = 0; i < 1ULL << is->index_bits; i++)
+        put(tables, address + i * is->entry_bytes, level, fresh ? is->empty : 0);
+}
+
+static ol_frame_no named_table(const struct ol_sim_tables *tables, uint64_t entry, unsigned level)
+{
+    return (ol_frame_no)(tables->format->table_address(entry, level) >> tables->memory->page_shift);
+}
+
+static uint64_t key_address(const struct ol_sim_tables *tables, ol_frame_no frame)
+{
+    return tables->memory->keys + frame * sizeof(uint64_t);
+}
+
+/* --- roots ------------------------------------------------------------------------------------------------------- */
+
+enum ol_status ol_sim_tables_create(struct ol_sim_tables *tables, const struct ol_sim_format *format,
+                                    struct ol_sim_memory *memory)
+{
+    *tables = (struct ol_sim_tables){.format = format, .memory = memory};
+    tables->root = ol_sim_table_take(memory, format->root_order);
+    if (tables->root == OL_NO_FRAME) return OL_E_NO_META;
+    fill(tables, tables->root, top(tables), true);
+    return OL_OK;
+}
+
+void ol_sim_tables_destroy(struct ol_sim_tables *tables)
+{
+    fill(tables, tables->root, top(tables), false);
+    ol_sim_table_give(tables->memory, tables->root, tables->format->root_order);
+}
+
+/* --- the tree ---------------------------------------------------------------------------------------------------- */
+
+uint64_t ol_sim_tables_leaf(const struct ol_sim_tables *tables, ol_va va)
+{
+    ol_frame_no table = tables->root;
+    for (unsigned level = top(tables); level > 0; level--) {
+        const uint64_t entry = get(tables, entry_address(tables, table, va, level), level);
+        if (is_empty(tables, entry, level)) return OL_SIM_NO_ENTRY;
+        table = named_table(tables, entry, level);
     }
-    return entry_address(table, va, 0);
+    return entry_address(tables, table, va, 0);
 }
 
-enum ol_status ol_sim_tables_grow(struct ol_sim_memory *memory, ol_frame_no root, ol_va va)
+enum ol_status ol_sim_tables_grow(const struct ol_sim_tables *tables, ol_va va)
 {
-    ol_frame_no table = root;
-    for (unsigned level = TOP; level > 0; level--) {
-        const uint64_t address = entry_address(table, va, level);
-        uint64_t entry = ol_sim_memory_word(memory, address);
-        if (entry == 0) {
-            const ol_frame_no child = ol_sim_table_take(memory);
+    ol_frame_no table = tables->root;
+    for (unsigned level = top(tables); level > 0; level--) {
+        const uint64_t address = entry_address(tables, table, va, level);
+        uint64_t entry = get(tables, address, level);
+        if (is_empty(tables, entry, level)) {
+            const ol_frame_no child = ol_sim_table_take(tables->memory, 0);
             if (child == OL_NO_FRAME) return OL_E_NO_META;
-            entry = ol_amd64_table(child);
-            ol_sim_tables_set(memory, address, entry);
+            fill(tables, child, level - 1, true);
+            entry = tables->format->table_entry((uint64_t)child << tables->memory->page_shift, level);
+            set(tables, address, level, entry);
         }
-        table = ol_amd64_frame(entry);
+        table = named_table(tables, entry, level);
     }
     return OL_OK;
 }
 
-void ol_sim_tables_set(struct ol_sim_memory *memory, uint64_t address, uint64_t value)
+bool ol_sim_tables_read(const struct ol_sim_tables *tables, uint64_t address, struct ol_sim_leaf *out)
 {
-    uint32_t *const entries = ol_sim_table_entries(memory, (ol_frame_no)(address >> OL_SIM_PAGE_SHIFT));
-    const uint64_t before = ol_sim_memory_word(memory, address);
-    if (before == 0 && value != 0) ++*entries;
-    if (before != 0 && value == 0) --*entries;
-    ol_sim_memory_set_word(memory, address, value);
+    const uint64_t entry = get(tables, address, 0);
+    if (is_empty(tables, entry, 0)) return false;
+    *out = tables->format->leaf_decode(entry);
+    if (tables->format->has_keys)
+        tables->format->key_decode(ol_sim_memory_word(tables->memory, key_address(tables, out->frame)), out);
+    return true;
 }
 
-void ol_sim_tables_prune(struct ol_sim_memory *memory, ol_frame_no root, ol_va va)
+void ol_sim_tables_write(const struct ol_sim_tables *tables, uint64_t address, const struct ol_sim_leaf *leaf)
 {
-    uint64_t above[OL_AMD64_LEVELS] = {0}; /* where the table of each level is entered */
-    ol_frame_no table = root;
-    unsigned level = TOP;
+    if (leaf && tables->format->has_keys)
+        ol_sim_memory_set_word(tables->memory, key_address(tables, leaf->frame), tables->format->key(leaf));
+    set(tables, address, 0, leaf ? tables->format->leaf_entry(leaf) : tables->format->level[0].empty);
+}
+
+void ol_sim_tables_prune(const struct ol_sim_tables *tables, ol_va va)
+{
+    uint64_t above[OL_SIM_LEVELS_MAX] = {0}; /* where the table of each level is entered */
+    ol_frame_no path[OL_SIM_LEVELS_MAX] = {0};
+    unsigned level = top(tables);
+    path[level] = tables->root;
     while (level > 0) {
-        const uint64_t address = entry_address(table, va, level);
-        const uint64_t entry = ol_sim_memory_word(memory, address);
-        if (entry == 0) break;
+        const uint64_t address = entry_address(tables, path[level], va, level);
+        const uint64_t entry = get(tables, address, level);
+        if (is_empty(tables, entry, level)) break;
         above[--level] = address;
-        table = ol_amd64_frame(entry);
+        path[level] = named_table(tables, entry, level + 1);
     }
-    for (; level < TOP && *ol_sim_table_entries(memory, table) == 0; level++) {
-        ol_sim_tables_set(memory, above[level], 0);
-        ol_sim_table_give(memory, table);
-        table = (ol_frame_no)(above[level] >> OL_SIM_PAGE_SHIFT);
+    for (; level < top(tables) && *ol_sim_table_entries(tables->memory, path[level]) == 0; level++) {
+        set(tables, above[level], level + 1, tables->format->level[level + 1].empty);
+        fill(tables, path[level], level, false);
+        ol_sim_table_give(tables->memory, path[level], 0);
     }
 }
 
-/* The next present entry of a table at or after va's, within last; *va moves to the first byte that it covers. */
-static uint64_t next_entry(const struct ol_sim_memory *memory, ol_frame_no table, unsigned level, ol_va *va, ol_va last)
+/* Finds the next entry of a table at or after va's, within last; *va moves to the first byte that it covers. False if
+ * there is none. */
+static bool next_entry(const struct ol_sim_tables *tables, ol_frame_no table, unsigned level, ol_va *va, ol_va last,
+                       uint64_t *entry)
 {
-    const unsigned shift = OL_SIM_PAGE_SHIFT + OL_AMD64_INDEX_BITS * level;
+    const struct ol_sim_level *const is = &tables->format->level[level];
     for (;;) {
-        const uint64_t entry = ol_sim_memory_word(memory, entry_address(table, *va, level));
-        if (entry != 0) return entry;
-        *va = ((*va >> shift) + 1) << shift;
-        if (ol_amd64_index(*va, level) == 0 || *va > last) return 0;
+        *entry = get(tables, entry_address(tables, table, *va, level), level);
+        if (!is_empty(tables, *entry, level)) return true;
+        *va = ((*va >> is->shift) + 1) << is->shift;
+        if (ol_sim_index(is, *va) == 0 || *va > last) return false;
     }
 }
 
-bool ol_sim_tables_next(const struct ol_sim_memory *memory, ol_frame_no root, ol_va *va, ol_va last)
+bool ol_sim_tables_next(const struct ol_sim_tables *tables, ol_va *va, ol_va last)
 {
-    ol_frame_no tables[OL_AMD64_LEVELS] = {0};
-    unsigned level = TOP;
-    tables[TOP] = root;
+    ol_frame_no path[OL_SIM_LEVELS_MAX] = {0};
+    unsigned level = top(tables);
+    path[level] = tables->root;
     while (*va <= last) {
-        const uint64_t entry = next_entry(memory, tables[level], level, va, last);
-        if (entry != 0 && level == 0) return true;
-        if (entry != 0) {
-            tables[--level] = ol_amd64_frame(entry);
+        uint64_t entry;
+        if (next_entry(tables, path[level], level, va, last, &entry)) {
+            if (level == 0) return true;
+            level--;
+            path[level] = named_table(tables, entry, level + 1);
             continue;
         }
         /* This table is exhausted, and *va stands behind it: look on one level up, or higher. */
-        while (level < TOP && ol_amd64_index(*va, level) == 0) level++;
+        while (level < top(tables) && ol_sim_index(&tables->format->level[level], *va) == 0) level++;
     }
     return false;
 }

@@ -16,7 +16,8 @@
 
 #include "core/types.h"
 
-enum { OL_TLB_PAGE_BITS = 36, OL_TLB_TAG_BITS = 27, OL_TLB_ENTRIES_MAX = 1 << 20 };
+/* 45 bits name the pages of 57-bit addresses. */
+enum { OL_TLB_PAGE_BITS = 45, OL_TLB_TAG_BITS = 18, OL_TLB_ENTRIES_MAX = 1 << 20 };
 
 struct ol_tlb_entry {
     uint64_t key; /* 0: empty */

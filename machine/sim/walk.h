@@ -51,6 +51,12 @@ static inline uint64_t ol_words_entry(const struct ol_words *words, uint64_t add
     return word >> (address & 7) * 8 & ((1ULL << bytes * 8) - 1);
 }
 
+/* A number of `bytes` (1, 2, 4 or 8) with its bytes in the other order. */
+static inline uint64_t ol_big_endian(uint64_t number, unsigned bytes)
+{
+    return __builtin_bswap64(number) >> (64 - 8 * bytes);
+}
+
 /* Notes that the entry of `bytes` at `address` is to have `bits`, too. */
 static inline void ol_walk_update(const struct ol_words *words, struct ol_walk *walk, uint64_t address, unsigned bytes,
                                   uint64_t bits)

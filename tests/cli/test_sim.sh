@@ -138,6 +138,25 @@ says err "the trace holds no references"
 expect 1 --machine ideal --frames 4 missing
 says err "missing: cannot be opened"
 
+# Every machine counts the same pages, with and without a TLB. The words a walk reads are the levels, and a key.
+awk 'BEGIN { for (at = 1; n < 20000; n++) { at = (at * 75) % 65537; printf "%x\n", int(at * at / 16777216) } }' >pages
+references=20000
+distinct=$(sort -u pages | wc -l)
+for machine in ia32:2 pae:3 amd64:4 la57:5 sv39:3 sv48:4 vax:2 s370:3 s370-2k:3 s370-1m:3 s370-2k-1m:3; do
+    for tlb in none 64:4; do
+        expect 0 --machine "${machine%:*}" --frames 50 --policy fifo --tlb $tlb --json pages
+        says out "\"machine\": \"${machine%:*}\""
+        counts references "$references"
+        counts distinct_pages "$distinct"
+        counts faults "$(fifo_faults 50)"
+    done
+    expect 0 --machine "${machine%:*}" --frames 1000 --tlb none --json pages
+    counts faults "$distinct"
+    read=$(sed -n 's/.*"table_references": \([0-9]*\).*/\1/p' out)
+    [ "$read" -ge $((references * ${machine#*:})) ] || { echo "$printed: only $read words"; exit 1; }
+    [ "$read" -le $(((references + distinct) * ${machine#*:})) ] || { echo "$printed: $read words"; exit 1; }
+done
+
 # Command lines that make no sense.
 expect 2 "$trace"
 says err "expected --frames N or --ram SIZE"
@@ -154,13 +173,19 @@ says err "the minimum is 4096 bytes"
 expect 2 --ram lots "$trace"
 says err "--ram lots: expected a size"
 expect 2 --ram 99T "$trace"
-says err "less than 16T"
+says err "amd64 has at most 3758096383 frames"
+expect 2 --machine s370 --ram 4M --frames 1000 "$trace"
+says err "not both"
+expect 2 --machine s370 --ram 16M "$trace"
+says err "s370 has at most 3584 frames for pages"
+expect 2 --ram 511 --machine vax "$trace"
+says err "the minimum is 512 bytes, one frame of vax"
 expect 2 --frames 4 --policy lucky "$trace"
 for policy in lucky fifo second-chance clock; do says err "$policy"; done
 expect 1 --frames 4 --policy fifo:depth=3 "$trace"
 says err "fifo takes no parameters"
-expect 2 --frames 4 --machine vax "$trace"
-says err "the machines are: amd64 ideal"
+expect 2 --frames 4 --machine pdp11 "$trace"
+for machine in pdp11 amd64 vax s370-2k ideal; do says err "$machine"; done
 for tlb in 0 48:5 12:4 64:0 many 64:4x; do
     expect 2 --frames 4 --tlb "$tlb" "$trace"
     says err "--tlb $tlb: expected none or ENTRIES[:WAYS]"

@@ -20,15 +20,19 @@
 #include "tests/support/random.h"
 #include "tests/support/testbed.h"
 
-enum { PAGE_BYTES = 4096, SPACE_PAGES = 1 << 16, RW = OL_READ | OL_WRITE };
+enum { SPACE_PAGES_MOST = 1 << 16, RW = OL_READ | OL_WRITE };
 
 /* What the tests are being run for; set by main.c. */
 struct variant {
     const struct ol_testbed *bed;
     const struct ol_policy_ops *policy;
-    bool exact; /* watermarks 0, 0 */
+    bool exact;           /* watermarks 0, 0 */
+    uint64_t space_pages; /* of a world's space: SPACE_PAGES_MOST, or all that the machine has */
 };
 extern struct variant variant;
+
+#define PAGE_BYTES  (1ULL << variant.bed->is->page_shift)
+#define SPACE_PAGES (variant.space_pages)
 
 /* Sizes of a world; zeros stand for the values behind the colons. */
 struct world_options {

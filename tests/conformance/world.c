@@ -13,7 +13,7 @@ static struct ol_pager *make_pager(const struct world_options *options)
 {
     if (options->no_pager) return NULL;
     const struct ol_pager_memory_options memory = {
-        .page_bytes = PAGE_BYTES,
+        .page_bytes = (uint32_t)PAGE_BYTES,
         .capacity = PAGER_SLOTS,
         .max_pages = options->pager_pages ? options->pager_pages : PAGER_SLOTS,
         .keep = !options->drop_copies,

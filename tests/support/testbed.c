@@ -15,7 +15,7 @@ enum ol_status ol_bed_create(const struct ol_testbed *kind, const struct ol_bed_
     memset(bed, 0, sizeof(*bed));
     bed->kind = kind;
     bed->pager = options->pager;
-    enum ol_status status = kind->machine_create(options->frames_max, &bed->machine, &inner);
+    enum ol_status status = kind->machine_create(kind, options->frames_max, &bed->machine, &inner);
     if (status == OL_OK) {
         bed->pmap =
             (struct ol_pmap_faulty){.inner = kind->pmap, .machine = bed->machine, .frames_max = options->frames_max};
@@ -48,6 +48,6 @@ void ol_bed_destroy(struct ol_bed *bed)
 enum ol_status ol_bed_space(struct ol_bed *bed, uint64_t pages, struct ol_space **out, ol_va *first_va)
 {
     ol_va last_va;
-    if (!bed->kind->find_range(pages, first_va, &last_va)) return OL_E_NO_ROOM;
+    if (!bed->kind->find_range(bed->kind, pages, first_va, &last_va)) return OL_E_NO_ROOM;
     return ol_space_create(bed->system, *first_va, last_va, out);
 }

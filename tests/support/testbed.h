@@ -16,6 +16,7 @@
 
 struct ol_testbed {
     const char *name;
+    const void *kind; /* which machine, for those that make several; may be NULL */
     const struct ol_capabilities *is;
     const struct ol_pmap_ops *pmap;
 
@@ -23,11 +24,12 @@ struct ol_testbed {
     const char *(*missing)(void);
 
     /* OL_OK, or why not. The port's context is the machine's. */
-    enum ol_status (*machine_create)(uint32_t frames_max, void **machine, struct ol_port *port);
+    enum ol_status (*machine_create)(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                     struct ol_port *port);
     void (*machine_destroy)(void *machine);
 
     /* A range of that many pages where a space may be; false if there is none. */
-    bool (*find_range)(uint64_t pages, ol_va *first_va, ol_va *last_va);
+    bool (*find_range)(const struct ol_testbed *bed, uint64_t pages, ol_va *first_va, ol_va *last_va);
 
     /* The program touches the byte at va: OL_READ stores it in *value, OL_WRITE stores *value there. OL_OK, or the
      * refusal of ol_fault. */

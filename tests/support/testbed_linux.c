@@ -82,13 +82,17 @@ static enum ol_status create(uint32_t frames_max, bool no_move, void **machine, 
     return OL_OK;
 }
 
-static enum ol_status linux_move_create(uint32_t frames_max, void **machine, struct ol_port *port)
+static enum ol_status linux_move_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                        struct ol_port *port)
 {
+    (void)bed;
     return create(frames_max, false, machine, port);
 }
 
-static enum ol_status linux_copy_create(uint32_t frames_max, void **machine, struct ol_port *port)
+static enum ol_status linux_copy_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                        struct ol_port *port)
 {
+    (void)bed;
     return create(frames_max, true, machine, port);
 }
 
@@ -97,8 +101,9 @@ static void linux_machine_destroy(void *machine)
     ol_linux_destroy(machine);
 }
 
-static bool linux_find_range(uint64_t pages, ol_va *first_va, ol_va *last_va)
+static bool linux_find_range(const struct ol_testbed *bed, uint64_t pages, ol_va *first_va, ol_va *last_va)
 {
+    (void)bed;
     *first_va = ol_linux_find_window(pages << ol_linux_capabilities.page_shift);
     *last_va = *first_va + (pages << ol_linux_capabilities.page_shift) - 1;
     return *first_va != 0;

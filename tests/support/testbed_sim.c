@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The simulated machine as a testbed: every access is a simulated reference. */
+/* The simulated machines as testbeds: every access is a simulated reference. */
 #include "machine/sim/machine.h"
 #include "tests/support/testbed.h"
 
@@ -8,9 +8,10 @@ static const char *sim_missing(void)
     return NULL;
 }
 
-static enum ol_status sim_machine_create(uint32_t frames_max, void **machine, struct ol_port *port)
+static enum ol_status sim_machine_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                         struct ol_port *port)
 {
-    const struct ol_sim_options options = {.frames = frames_max, .tlb_entries = 16, .tlb_ways = 4};
+    const struct ol_sim_options options = {.format = bed->kind, .frames = frames_max, .tlb_entries = 16, .tlb_ways = 4};
     struct ol_sim *sim;
     const enum ol_status status = ol_sim_create(&options, &sim);
     if (status != OL_OK) return status;
@@ -24,13 +25,14 @@ static void sim_machine_destroy(void *machine)
     ol_sim_destroy(machine);
 }
 
-static bool sim_find_range(uint64_t pages, ol_va *first_va, ol_va *last_va)
+static bool sim_find_range(const struct ol_testbed *bed, uint64_t pages, ol_va *first_va, ol_va *last_va)
 {
+    const uint8_t shift = bed->is->page_shift;
     const ol_va low = 0x10000000;
-    const uint64_t most = (ol_sim_capabilities.last_va + 1) >> OL_SIM_PAGE_SHIFT;
+    const uint64_t most = (bed->is->last_va >> shift) + 1, above_low = most - (low >> shift);
     if (pages > most) return false;
-    *first_va = pages > most - (low >> OL_SIM_PAGE_SHIFT) ? 0 : low;
-    *last_va = *first_va + (pages << OL_SIM_PAGE_SHIFT) - 1;
+    *first_va = low > bed->is->last_va || pages > above_low ? 0 : low;
+    *last_va = *first_va + (pages << shift) - 1;
     return true;
 }
 
@@ -41,15 +43,16 @@ static enum ol_status sim_access(void *machine, struct ol_space *space, ol_va va
     return ol_sim_access(machine, space, va, access);
 }
 
-static const struct ol_testbed sim = {
-    .name = "sim",
-    .is = &ol_sim_capabilities,
-    .pmap = &ol_sim_pmap_ops,
-    .missing = sim_missing,
-    .machine_create = sim_machine_create,
-    .machine_destroy = sim_machine_destroy,
-    .find_range = sim_find_range,
-    .access = sim_access,
-};
+#define TESTBED(machine)                                                                                      \
+    {                                                                                                         \
+        .name = #machine, .kind = &ol_sim_##machine, .is = &ol_sim_##machine.is, .pmap = &ol_sim_pmap_ops,    \
+        .missing = sim_missing, .machine_create = sim_machine_create, .machine_destroy = sim_machine_destroy, \
+        .find_range = sim_find_range, .access = sim_access,                                                   \
+    }
 
-const struct ol_testbed *const ol_testbeds[] = {&sim, NULL};
+static const struct ol_testbed amd64 = TESTBED(amd64), ia32 = TESTBED(ia32), pae = TESTBED(pae), la57 = TESTBED(la57),
+                               sv39 = TESTBED(sv39), sv48 = TESTBED(sv48), vax = TESTBED(vax), s370 = TESTBED(s370),
+                               s370_2k = TESTBED(s370_2k), s370_1m = TESTBED(s370_1m), s370_2k_1m = TESTBED(s370_2k_1m);
+
+const struct ol_testbed *const ol_testbeds[] = {&amd64, &ia32, &pae,     &la57,    &sv39,       &sv48,
+                                                &vax,   &s370, &s370_2k, &s370_1m, &s370_2k_1m, NULL};

@@ -11,7 +11,7 @@
 #include "machine/sim/drum.h"
 #include "machine/sim/machine.h"
 
-enum { PAGE = OL_SIM_PAGE_BYTES, SLOTS = 4096 };
+enum { PAGE = 4096, SLOTS = 4096 };
 #define BASE 0x7f0000000000ULL
 #define RW   (OL_READ | OL_WRITE)
 
@@ -33,14 +33,14 @@ static void build(struct fixture *fixture, uint32_t frames, uint32_t tlb_entries
         .port = &port,
         .pmap = &ol_sim_pmap_ops,
         .machine = fixture->sim,
-        .machine_is = &ol_sim_capabilities,
+        .machine_is = &ol_sim_amd64.is,
         .pager = fixture->drum,
         .policy = policy,
         .frames = frames,
         .frames_max = frames,
     };
     assert_int_equal(ol_system_create(&config, &fixture->system), OL_OK);
-    assert_int_equal(ol_space_create(fixture->system, 0, ol_sim_capabilities.last_va, &fixture->space), OL_OK);
+    assert_int_equal(ol_space_create(fixture->system, 0, ol_sim_amd64.is.last_va, &fixture->space), OL_OK);
     ol_sim_activate(fixture->sim, fixture->space);
 }
 
@@ -157,7 +157,7 @@ static void test_addresses_do_not_alias_in_the_tlb(void **state)
     struct fixture fixture;
     struct ol_space *other;
     build(&fixture, 8, 16, 4, &ol_policy_fifo);
-    assert_int_equal(ol_space_create(fixture.system, 0, ol_sim_capabilities.last_va, &other), OL_OK);
+    assert_int_equal(ol_space_create(fixture.system, 0, ol_sim_amd64.is.last_va, &other), OL_OK);
     assert_int_equal(ol_region_map(other, BASE, 1, RW, OL_MAP_FIXED, NULL), OL_OK);
     assert_int_equal(ol_sim_access(fixture.sim, other, BASE, OL_READ), OL_OK);
     for (unsigned bit = 47; bit < 64; bit++)
@@ -206,7 +206,7 @@ static void test_contents_survive_paging(void **state)
 {
     (void)state;
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++) {
-        if (!ol_policy_suits(*policy, &ol_sim_capabilities)) continue;
+        if (!ol_policy_suits(*policy, &ol_sim_amd64.is)) continue;
         check_contents(*policy, 16);
         check_contents(*policy, 0);
     }

@@ -11,7 +11,7 @@
 #include "machine/sim/pmap.h"
 
 enum { FRAMES = 32 };
-#define PAGE       ((ol_va)OL_SIM_PAGE_BYTES)
+#define PAGE       ((ol_va)4096)
 #define LAST_PAGE  0x7ffffffff000ULL
 #define ALL_PAGES  (1ULL << 35)
 #define RWX        (OL_READ | OL_WRITE | OL_EXEC)
@@ -30,8 +30,8 @@ static int set_up_with(void **state, uint32_t table_frames)
     const struct ol_sim_options options = {
         .frames = FRAMES, .table_frames = table_frames, .tlb_entries = 16, .tlb_ways = 4};
     if (ol_sim_create(&options, &fixture.sim) != OL_OK) return 1;
-    if (ops->create(fixture.sim, 0, ol_sim_capabilities.last_va, &fixture.pmap) != OL_OK) return 1;
-    if (ops->create(fixture.sim, 0, ol_sim_capabilities.last_va, &fixture.other) != OL_OK) return 1;
+    if (ops->create(fixture.sim, 0, ol_sim_amd64.is.last_va, &fixture.pmap) != OL_OK) return 1;
+    if (ops->create(fixture.sim, 0, ol_sim_amd64.is.last_va, &fixture.other) != OL_OK) return 1;
     *state = &fixture;
     return 0;
 }
@@ -67,9 +67,9 @@ static enum ol_status enter(struct fixture *fixture, struct ol_pmap *pmap, ol_va
 static enum ol_walk_outcome touch(struct fixture *fixture, struct ol_pmap *pmap, ol_va va, unsigned access,
                                   struct ol_walk *walk)
 {
-    struct ol_x86_control control = fixture->sim->control;
-    control.cr3 = (uint64_t)pmap->root << OL_SIM_PAGE_SHIFT;
-    ol_x86_walk(&fixture->sim->memory.words, &control, va, access, walk);
+    union ol_sim_control control;
+    ol_sim_amd64.control(&fixture->sim->memory, (uint64_t)pmap->tables.root << 12, &control);
+    ol_sim_amd64.walk(&fixture->sim->memory.words, &control, va, access, walk);
     for (unsigned i = 0; i < walk->update_count; i++)
         ol_sim_memory_set_word(&fixture->sim->memory, walk->updates[i].address, walk->updates[i].value);
     return walk->outcome;

@@ -16,7 +16,7 @@
 #define OL_TEST_DATA "tests/data"
 #endif
 
-enum { PAGE = OL_SIM_PAGE_BYTES, FRAMES_MAX = 256 };
+enum { PAGE = 4096, FRAMES_MAX = 256 };
 
 static struct ol_reference *references;
 static size_t reference_count;
@@ -24,7 +24,7 @@ static size_t reference_count;
 static int read_trace(void **state)
 {
     (void)state;
-    const struct ol_trace_options options = {.page_shift = OL_SIM_PAGE_SHIFT, .last_va = 0x7fffffffffff};
+    const struct ol_trace_options options = {.page_shift = 12, .last_va = 0x7fffffffffff};
     struct ol_trace *trace;
     char message[256];
     if (ol_trace_open(OL_TEST_DATA "/true.lackey.zst", &options, &trace, message, sizeof message) != OL_TRACE_OK)
@@ -87,14 +87,14 @@ static uint64_t sim_faults(const struct ol_policy_ops *policy, uint32_t frames, 
         .port = &port,
         .pmap = &ol_sim_pmap_ops,
         .machine = sim,
-        .machine_is = &ol_sim_capabilities,
+        .machine_is = &ol_sim_amd64.is,
         .pager = drum,
         .policy = policy,
         .frames = frames,
         .frames_max = frames,
     };
     assert_int_equal(ol_system_create(&config, &system), OL_OK);
-    assert_int_equal(ol_space_create(system, 0, ol_sim_capabilities.last_va, &space), OL_OK);
+    assert_int_equal(ol_space_create(system, 0, ol_sim_amd64.is.last_va, &space), OL_OK);
     assert_int_equal(ol_region_map(space, 0, 1ULL << 35, OL_READ | OL_WRITE | OL_EXEC, OL_MAP_FIXED, NULL), OL_OK);
     ol_sim_activate(sim, space);
     for (size_t i = 0; i < reference_count; i++)

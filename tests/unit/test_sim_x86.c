@@ -8,14 +8,14 @@
 
 #include <cmocka.h>
 
-#include "machine/sim/amd64.h"
+#include "machine/sim/format.h"
 
 /* The address has index 1 at each level and offset 3; the tables stand in frames 1 to 4. */
-enum { ROOT = 0x1000, VA_OFFSET = 3 };
+enum { LEVELS = 4, ROOT = 0x1000, VA_OFFSET = 3 };
 #define VA   0x0000008040201003ULL
 #define PAGE 0x0000000000abc000ULL
 
-static const uint64_t entry_at[OL_AMD64_LEVELS] = {0x4008, 0x3008, 0x2008, 0x1008};
+static const uint64_t entry_at[LEVELS] = {0x4008, 0x3008, 0x2008, 0x1008};
 
 #define P   OL_X86_P
 #define W   OL_X86_RW
@@ -35,7 +35,7 @@ static const uint64_t entry_at[OL_AMD64_LEVELS] = {0x4008, 0x3008, 0x2008, 0x100
 
 struct table_case {
     const char *name;
-    uint64_t bits[OL_AMD64_LEVELS]; /* flags of the entries, leaf first; addresses are added */
+    uint64_t bits[LEVELS]; /* flags of the entries, leaf first; addresses are added */
     uint64_t cr0, cr4, efer;
     unsigned cpl, ac, access;
     int error; /* expected error code; -1: success */
@@ -104,7 +104,7 @@ static struct ol_sim_memory memory;
 static int set_up(void **state)
 {
     (void)state;
-    return ol_sim_memory_create(&memory, 16, 1) != OL_OK;
+    return ol_sim_memory_create(&memory, 12, 16, 1) != OL_OK;
 }
 
 static int tear_down(void **state)
@@ -120,10 +120,10 @@ static struct ol_x86_control plain_control(void)
         .cr0 = PG | WP, .cr3 = ROOT, .cr4 = PAE, .efer = LMA | NXE, .cpl = 3, .maxphyaddr = 40};
 }
 
-static void set_path(const uint64_t bits[OL_AMD64_LEVELS])
+static void set_path(const uint64_t bits[LEVELS])
 {
-    static const uint64_t target[OL_AMD64_LEVELS] = {PAGE, 0x4000, 0x3000, 0x2000};
-    for (int level = 0; level < OL_AMD64_LEVELS; level++)
+    static const uint64_t target[LEVELS] = {PAGE, 0x4000, 0x3000, 0x2000};
+    for (int level = 0; level < LEVELS; level++)
         ol_sim_memory_set_word(&memory, entry_at[level], target[level] | bits[level]);
 }
 
@@ -166,7 +166,7 @@ static void test_rights_and_error_codes(void **state)
 static void test_accessed_and_dirty_are_exact(void **state)
 {
     (void)state;
-    const uint64_t bits[OL_AMD64_LEVELS] = {P | W | U, P | W | U | A, P | W | U, P | W | U | A};
+    const uint64_t bits[LEVELS] = {P | W | U, P | W | U | A, P | W | U, P | W | U | A};
     const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     set_path(bits);
@@ -197,11 +197,11 @@ static void test_rights_cover_every_kind(void **state)
     (void)state;
     struct ol_x86_control control = plain_control();
     struct ol_walk walk;
-    const uint64_t data[OL_AMD64_LEVELS] = PATH(P | W | U | XD);
+    const uint64_t data[LEVELS] = PATH(P | W | U | XD);
     set_path(data);
     ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.rights, OL_READ | OL_WRITE);
-    const uint64_t text[OL_AMD64_LEVELS] = PATH(P | U);
+    const uint64_t text[LEVELS] = PATH(P | U);
     set_path(text);
     ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
     assert_int_equal(walk.rights, OL_READ | OL_EXEC);
@@ -232,7 +232,7 @@ static void test_large_pages(void **state)
     const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
     const uint64_t pat = 1 << 12;
-    const uint64_t path[OL_AMD64_LEVELS] = PATH(P | U);
+    const uint64_t path[LEVELS] = PATH(P | U);
     set_path(path);
     ol_sim_memory_set_word(&memory, entry_at[1], 0x40000000 | pat | P | W | U | PS);
     ol_x86_walk(&memory.words, &control, VA, OL_WRITE, &walk);
@@ -260,7 +260,7 @@ static void test_tables_beyond_memory_are_empty(void **state)
     (void)state;
     const struct ol_x86_control control = plain_control();
     struct ol_walk walk;
-    const uint64_t path[OL_AMD64_LEVELS] = PATH(P | U);
+    const uint64_t path[LEVELS] = PATH(P | U);
     set_path(path);
     ol_sim_memory_set_word(&memory, entry_at[3], 0xfffffff000ULL | P | W | U);
     ol_x86_walk(&memory.words, &control, VA, OL_READ, &walk);
