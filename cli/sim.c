@@ -58,8 +58,8 @@ static void print_help(void)
            "\n"
            "Replays a trace of memory references on a simulated machine and counts what happens.\n"
            "\n"
-           "TRACE is what `valgrind --tool=lackey --trace-mem=yes` writes, or a list of hexadecimal page\n"
-           "numbers, one a line; plain, gzip or zstd; - is standard input.\n"
+           "TRACE is what `onelevel record` or `valgrind --tool=lackey --trace-mem=yes` writes, or a list of\n"
+           "hexadecimal page numbers, one a line; plain, gzip or zstd; - is standard input.\n"
            "\n"
            "  --machine NAME           the machine (default: %s); `onelevel machines` describes them:\n"
            "                          ",
@@ -76,7 +76,7 @@ static void print_help(void)
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
         printf("                             %-15s %s\n", (*policy)->name, (*policy)->summary);
     printf("  --tlb ENTRIES[:WAYS]     the TLB (default: %d:%d), or none\n"
-           "  --format lackey|pages    the form of TRACE (default: found out from its first line)\n"
+           "  --format native|lackey|pages  the form of TRACE (default: found out from its beginning)\n"
            "  --json                   print one JSON object\n",
            TLB_ENTRIES, TLB_WAYS);
 }
@@ -175,11 +175,12 @@ static bool parse_machine(const char *text, struct arguments *arguments)
 
 static bool parse_format(const char *text, struct arguments *arguments)
 {
-    arguments->format = strcmp(text, "lackey") == 0  ? OL_TRACE_LACKEY
-                        : strcmp(text, "pages") == 0 ? OL_TRACE_PAGES
-                                                     : OL_TRACE_DETECT;
+    arguments->format = strcmp(text, "native") == 0   ? OL_TRACE_NATIVE
+                        : strcmp(text, "lackey") == 0 ? OL_TRACE_LACKEY
+                        : strcmp(text, "pages") == 0  ? OL_TRACE_PAGES
+                                                      : OL_TRACE_DETECT;
     if (arguments->format != OL_TRACE_DETECT) return true;
-    ol_error("--format %s: expected lackey or pages", text);
+    ol_error("--format %s: expected native, lackey or pages", text);
     return false;
 }
 

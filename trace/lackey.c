@@ -83,11 +83,13 @@ static size_t lackey_parse(struct ol_trace_text *text, const struct ol_trace_opt
             break;
         }
         if (!parse_line(text, options, &first, &last)) break;
-        references[count++] = (struct ol_reference){.va = first, .access = access, .count = 1};
+        references[count] = (struct ol_reference){.va = first, .access = access, .count = 1};
+        count++;
         uint64_t page = first >> options->page_shift;
-        while (page++ < last >> options->page_shift)
-            references[count++] =
-                (struct ol_reference){.va = page << options->page_shift, .access = access, .count = 1};
+        while (page++ < last >> options->page_shift) {
+            references[count] = (struct ol_reference){.va = page << options->page_shift, .access = access, .count = 1};
+            count++;
+        }
     }
     return count;
 }

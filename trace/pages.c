@@ -55,8 +55,8 @@ static size_t pages_parse(struct ol_trace_text *text, const struct ol_trace_opti
         uint64_t page, lost;
         const char *const behind = ol_trace_hex(text->at, &page, &lost);
         if (*behind == '\n' && behind != text->at && lost == 0 && page <= last_page) {
-            references[count++] =
-                (struct ol_reference){.va = page << options->page_shift, .access = OL_READ, .count = 1};
+            references[count] = (struct ol_reference){.va = page << options->page_shift, .access = OL_READ, .count = 1};
+            count++;
             text->at = behind + 1;
             text->line++;
             continue;

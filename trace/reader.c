@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trace/format.h"
+#include "trace/native.h"
 #include "trace/source.h"
 
 enum { TEXT_BYTES = 1 << 20, NAME_BYTES = 256, MESSAGE_BYTES = 768, QUOTE_BYTES = 40 };
@@ -15,7 +16,8 @@ enum { TEXT_BYTES = 1 << 20, NAME_BYTES = 256, MESSAGE_BYTES = 768, QUOTE_BYTES 
 struct ol_trace {
     struct ol_source *source;
     struct ol_trace_options options;
-    const struct ol_trace_format_ops *format; /* NULL until it is known */
+    const struct ol_trace_format_ops *format; /* of a text; NULL until it is known */
+    struct ol_native *native;                 /* or NULL: it is a text */
     struct ol_trace_text text;                /* whole lines within the buffer */
     size_t used;                              /* bytes of the buffer; behind text.end begins a line to be completed */
     bool at_end;                              /* of the source */
@@ -103,6 +105,28 @@ const char *ol_trace_message(const struct ol_trace *trace)
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
+/* Looks at the first bytes of a trace; sets trace->native if they are the native format's. */
+static enum ol_trace_status begin(struct ol_trace *trace, char *message, size_t message_bytes)
+{
+    const enum ol_trace_format told = trace->options.format;
+    if (told != OL_TRACE_DETECT && told != OL_TRACE_NATIVE) return OL_TRACE_OK;
+    while (trace->used < OL_NATIVE_MAGIC_BYTES && memcmp(trace->buffer, OL_NATIVE_MAGIC, trace->used) == 0) {
+        size_t count;
+        const enum ol_source_status status =
+            ol_source_read(trace->source, trace->buffer + trace->used, OL_NATIVE_MAGIC_BYTES - trace->used, &count);
+        if (status != OL_SOURCE_OK)
+            return describe(status, trace->name, ol_source_compression(trace->source), message, message_bytes);
+        if (count == 0) break;
+        trace->used += count;
+    }
+    if (trace->used > 0 && memcmp(trace->buffer, OL_NATIVE_MAGIC, trace->used) == 0)
+        return ol_native_open(trace->source, trace->name, &trace->options, trace->buffer, trace->used, &trace->native,
+                              message, message_bytes);
+    if (told != OL_TRACE_NATIVE) return OL_TRACE_OK;
+    snprintf(message, message_bytes, "%s: offset 0: is no trace of the native format", trace->name);
+    return OL_TRACE_E_FORMAT;
+}
+
 enum ol_trace_status ol_trace_open(const char *path, const struct ol_trace_options *options, struct ol_trace **out,
                                    char *message, size_t message_bytes)
 {
@@ -110,28 +134,46 @@ enum ol_trace_status ol_trace_open(const char *path, const struct ol_trace_optio
     *out = NULL;
     struct ol_trace *const trace = malloc(sizeof *trace);
     if (!trace) return describe(OL_SOURCE_E_MEMORY, name_of(path), NULL, message, message_bytes);
-    const enum ol_source_status status = ol_source_open(path, &trace->source);
-    if (status != OL_SOURCE_OK) {
+    const enum ol_source_status opened = ol_source_open(path, &trace->source);
+    if (opened != OL_SOURCE_OK) {
         free(trace);
-        return describe(status, name_of(path), "compressed", message, message_bytes);
+        return describe(opened, name_of(path), "compressed", message, message_bytes);
     }
     trace->options = *options;
     trace->format = options->format == OL_TRACE_LACKEY  ? &ol_trace_lackey
                     : options->format == OL_TRACE_PAGES ? &ol_trace_pages
                                                         : NULL;
+    trace->native = NULL;
     trace->text = (struct ol_trace_text){.at = trace->buffer, .end = trace->buffer, .line = 1};
     trace->used = 0;
     trace->at_end = false;
     trace->message[0] = '\0';
     snprintf(trace->name, sizeof trace->name, "%s", name_of(path));
-    *out = trace;
-    return OL_TRACE_OK;
+    const enum ol_trace_status status = begin(trace, message, message_bytes);
+    if (status == OL_TRACE_OK) *out = trace;
+    else ol_trace_close(trace);
+    return status;
 }
 
 void ol_trace_close(struct ol_trace *trace)
 {
+    if (trace->native) ol_native_close(trace->native);
     ol_source_close(trace->source);
     free(trace);
+}
+
+enum ol_trace_format ol_trace_format(const struct ol_trace *trace)
+{
+    if (trace->native) return OL_TRACE_NATIVE;
+    return trace->format == &ol_trace_lackey  ? OL_TRACE_LACKEY
+           : trace->format == &ol_trace_pages ? OL_TRACE_PAGES
+                                              : OL_TRACE_DETECT;
+}
+
+unsigned ol_trace_shift(const struct ol_trace *trace)
+{
+    if (trace->native) return ol_native_shift(trace->native);
+    return trace->format == &ol_trace_lackey ? 0 : trace->options.page_shift;
 }
 
 /* Moves the incomplete line to the front of the buffer and reads on until there is a whole line, or the end. */
@@ -142,6 +184,8 @@ static enum ol_trace_status refill(struct ol_trace *trace)
     trace->used -= (size_t)(text->end - trace->buffer);
     memmove(trace->buffer, text->end, trace->used);
     text->at = text->end = trace->buffer;
+    const char *const early = memrchr(trace->buffer, '\n', trace->used); /* of the bytes that told the format */
+    if (early) text->end = early + 1;
     while (text->end == trace->buffer && !trace->at_end) {
         size_t count;
         char *const to = trace->buffer + trace->used;
@@ -183,6 +227,8 @@ enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *
     struct ol_trace_text *const text = &trace->text;
     assert(max >= OL_TRACE_LINE_REFERENCES);
     *count = 0;
+    if (trace->native)
+        return ol_native_next(trace->native, references, max, count, trace->message, sizeof trace->message);
     while (*count == 0) {
         enum ol_trace_status status = OL_TRACE_OK;
         if (text->at == text->end) status = refill(trace);

@@ -2,7 +2,8 @@
 /*
  * Reads traces of memory references, as a stream in constant memory.
  *
- * Formats, found out from the first line that is no comment, or told:
+ * Formats, found out from the first bytes or the first line that is no comment, or told:
+ *   native   what `onelevel record` writes: docs/trace-format.md
  *   lackey   valgrind --tool=lackey --trace-mem=yes: "I  ADDRESS,SIZE" (instruction), " L …" (load), " S …" (store),
  *            " M …" (modify: one reference that writes); valgrind's own lines ("==…", "--…", "**…") are passed over
  *   pages    one hexadecimal page number a line, with or without "0x"; "#" begins a comment; every reference reads
@@ -33,12 +34,13 @@ struct ol_reference {
     uint32_t count;  /* of a reference: at least 1 */
 };
 
-enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_LACKEY, OL_TRACE_PAGES };
+enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_NATIVE, OL_TRACE_LACKEY, OL_TRACE_PAGES };
 
 struct ol_trace_options {
     enum ol_trace_format format;
     unsigned page_shift; /* log2 of the page size in bytes, 9 .. 30 */
     ol_va last_va;       /* a reference beyond it is an error */
+    bool events;         /* give events, too; only the native format has them */
 };
 
 enum ol_trace_status {
@@ -67,5 +69,11 @@ enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *
 
 /* Of the last failure. */
 const char *ol_trace_message(const struct ol_trace *trace);
+
+/* The format, as far as it is known; OL_TRACE_DETECT before the first reference of a text. */
+enum ol_trace_format ol_trace_format(const struct ol_trace *trace);
+
+/* log2 of the size of the pages that the trace tells apart; 0 if it has addresses. Valid once the format is known. */
+unsigned ol_trace_shift(const struct ol_trace *trace);
 
 #endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The native format: what is written is read again, and every damage is noticed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/random.h"
+#include "trace/native.h"
+
+enum { BATCH = 1000, MESSAGE_BYTES = 512, SHIFT = 12 };
+
+static char path[] = "/tmp/onelevel-native-XXXXXX";
+static const struct ol_trace_options options = {.page_shift = SHIFT, .last_va = 0x7fffffffffff, .events = true};
+
+static int set_up(void **state)
+{
+    (void)state;
+    const int fd = mkstemp(path);
+    return fd < 0 || close(fd) != 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+/* Adds up a trace so that the order counts, but not how runs are split. Of events, all. */
+struct sum {
+    uint64_t references, events, hash;
+    struct ol_reference last;
+};
+
+static void add(struct sum *sum, const struct ol_reference *reference)
+{
+    const bool same = reference->event == OL_TRACE_REFERENCE && sum->last.event == OL_TRACE_REFERENCE &&
+                      reference->va == sum->last.va && reference->access == sum->last.access &&
+                      reference->thread == sum->last.thread;
+    if (reference->event == OL_TRACE_REFERENCE) sum->references += reference->count;
+    else sum->events++;
+    const uint64_t where =
+        reference->event == OL_TRACE_REFERENCE ? sum->references - reference->count : sum->references;
+    if (!same)
+        sum->hash = (sum->hash ^ (reference->va + where * 31 + reference->access * 7U + reference->thread * 13U +
+                                  reference->event * 17U)) *
+                    0x9e3779b97f4a7c15U;
+    sum->last = *reference;
+}
+
+static enum ol_trace_status read_sum(size_t batch, struct sum *sum, char message[MESSAGE_BYTES])
+{
+    static struct ol_reference references[BATCH];
+    struct ol_trace *trace;
+    size_t count;
+    *sum = (struct sum){0};
+    message[0] = '\0';
+    enum ol_trace_status status = ol_trace_open(path, &options, &trace, message, MESSAGE_BYTES);
+    if (status != OL_TRACE_OK) return status;
+    do {
+        status = ol_trace_read(trace, references, batch, &count);
+        for (size_t i = 0; i < count; i++) add(sum, &references[i]);
+    } while (status == OL_TRACE_OK && count > 0);
+    snprintf(message, MESSAGE_BYTES, "%s", ol_trace_message(trace));
+    ol_trace_close(trace);
+    return status;
+}
+
+/* A trace of `records` references and events, phrases and single ones, by several threads. */
+static void write_random(uint64_t seed, uint32_t records, struct sum *sum)
+{
+    static const uint8_t accesses[] = {OL_READ, OL_WRITE, OL_EXEC};
+    struct ol_native_writer *const writer = ol_native_create(path, SHIFT);
+    uint64_t random = seed;
+    uint32_t phrase = 0, block = 0, phrase_count = 0;
+    struct ol_reference runs[8];
+    uint16_t thread = 0;
+    assert_non_null(writer);
+    *sum = (struct sum){0};
+    for (uint32_t i = 0; i < records; i++) {
+        const uint64_t kind = ol_random_below(&random, 1000);
+        if (kind == 0) ol_native_thread(writer, thread = (uint16_t)(ol_random_below(&random, 3)));
+        if (kind == 1) {
+            const struct ol_reference event = {
+                .va = 0x7fff00000000, .event = (uint8_t)(1 + i % 3), .thread = thread, .count = i};
+            ol_native_append(writer, &event);
+            add(sum, &event);
+        } else if (kind < 500 && block == ol_native_block(writer)) {
+            for (uint32_t k = 0; k < phrase_count; k++) {
+                runs[k].thread = thread;
+                add(sum, &runs[k]);
+            }
+            ol_native_repeat(writer, phrase);
+        } else {
+            phrase_count = 1 + (uint32_t)(ol_random_below(&random, 8));
+            for (uint32_t k = 0; k < phrase_count; k++) {
+                const uint64_t page = ol_random_below(&random, k % 2 ? 64 : 0x7ffffffff);
+                runs[k] = (struct ol_reference){.va = page << SHIFT,
+                                                .access = accesses[ol_random_below(&random, 3)],
+                                                .thread = thread,
+                                                .count = 1 + (uint32_t)(ol_random_below(&random, 70))};
+                add(sum, &runs[k]);
+            }
+            if (kind < 900) {
+                phrase = ol_native_new_phrase(writer, runs, phrase_count);
+                block = ol_native_block(writer);
+            } else {
+                for (uint32_t k = 0; k < phrase_count; k++) ol_native_append(writer, &runs[k]);
+                block = 0;
+            }
+        }
+    }
+    assert_true(ol_native_finish(writer));
+}
+
+static void test_what_is_written_is_read(void **state)
+{
+    (void)state;
+    static const uint32_t records[] = {0, 1, 2, 1000, 300000};
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        for (size_t batch = OL_TRACE_LINE_REFERENCES; batch <= BATCH; batch += 357) {
+            struct sum written, got;
+            char message[MESSAGE_BYTES];
+            write_random(i + 1, records[i], &written);
+            assert_int_equal(read_sum(batch, &got, message), OL_TRACE_OK);
+            assert_string_equal(message, "");
+            assert_int_equal(got.references, written.references);
+            assert_int_equal(got.events, written.events);
+            assert_int_equal(got.hash, written.hash);
+        }
+    }
+}
+
+/* More tokens than a block may hold. */
+static void test_repeated_phrases_fill_blocks(void **state)
+{
+    (void)state;
+    enum { REPEATED = 3 * OL_NATIVE_TOKENS_MAX + 5 };
+    struct ol_native_writer *const writer = ol_native_create(path, SHIFT);
+    const struct ol_reference reference = {.va = 0x5000, .access = OL_READ, .count = 3};
+    struct sum got;
+    char message[MESSAGE_BYTES];
+    for (int i = 0; i < REPEATED; i++) ol_native_append(writer, &reference);
+    assert_true(ol_native_block(writer) >= 3);
+    assert_true(ol_native_finish(writer));
+    assert_int_equal(read_sum(BATCH, &got, message), OL_TRACE_OK);
+    assert_int_equal(got.references, (uint64_t)3 * REPEATED);
+}
+
+/* --- damage ------------------------------------------------------------------------------------------------------- */
+
+static unsigned char *read_file(size_t *bytes)
+{
+    FILE *const file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *bytes = (size_t)ftell(file);
+    rewind(file);
+    unsigned char *const content = malloc(*bytes);
+    assert_non_null(content);
+    assert_int_equal(fread(content, 1, *bytes, file), *bytes);
+    fclose(file);
+    return content;
+}
+
+static void write_file(const unsigned char *content, size_t bytes)
+{
+    FILE *const file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void check_named(const char *message)
+{
+    assert_memory_equal(message, path, strlen(path));
+}
+
+static void test_truncated_at_every_byte(void **state)
+{
+    (void)state;
+    struct sum whole, got;
+    size_t bytes;
+    write_random(7, 20, &whole);
+    unsigned char *const content = read_file(&bytes);
+    for (size_t cut = 1; cut < bytes; cut++) {
+        char message[MESSAGE_BYTES];
+        write_file(content, cut);
+        assert_int_equal(read_sum(BATCH, &got, message), OL_TRACE_E_READ);
+        check_named(message);
+        assert_non_null(strstr(message, "truncated"));
+        assert_true(got.references <= whole.references);
+    }
+    free(content);
+}
+
+/* Whatever bit is flipped, it is noticed. */
+static void test_every_flipped_bit_is_noticed(void **state)
+{
+    (void)state;
+    struct sum whole, got;
+    size_t bytes;
+    write_random(8, 20, &whole);
+    unsigned char *const content = read_file(&bytes);
+    for (size_t bit = 0; bit < bytes * 8; bit++) {
+        char message[MESSAGE_BYTES];
+        content[bit / 8] ^= (unsigned char)(1U << bit % 8);
+        write_file(content, bytes);
+        content[bit / 8] ^= (unsigned char)(1U << bit % 8);
+        assert_int_not_equal(read_sum(BATCH, &got, message), OL_TRACE_OK);
+        check_named(message);
+    }
+    free(content);
+}
+
+static void test_pages_are_not_split(void **state)
+{
+    (void)state;
+    struct sum written;
+    struct ol_trace *trace;
+    char message[MESSAGE_BYTES];
+    const struct ol_trace_options small = {.page_shift = 9, .last_va = 0x7fffffffffff};
+    write_random(9, 5, &written);
+    assert_int_equal(ol_trace_open(path, &small, &trace, message, sizeof message), OL_TRACE_E_FORMAT);
+    assert_non_null(strstr(message, "record it with --addresses"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_written_is_read), cmocka_unit_test(test_repeated_phrases_fill_blocks),
+        cmocka_unit_test(test_truncated_at_every_byte), cmocka_unit_test(test_every_flipped_bit_is_noticed),
+        cmocka_unit_test(test_pages_are_not_split),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "trace/native.h"
+
+enum {
+    LEVEL = 1,
+    RUN_BYTES_MAX = 1 + 5 + 10, /* head, count, page */
+    EVENT_BYTES_MAX = 1 + 10 + 5,
+    EVENTS_MAX = 1 << 16,
+    DEFINITION_BYTES_MAX = OL_NATIVE_RUNS_MAX * RUN_BYTES_MAX + OL_NATIVE_RUNS_MAX * 2,
+    HASH = 1 << 19 /* of phrases of one run */
+};
+
+/* Where a phrase of this one run is, for ol_native_append. */
+struct single {
+    ol_va va;
+    uint32_t count, access, phrase, block;
+};
+
+struct ol_native_writer {
+    int fd;
+    int error; /* of the first write that failed */
+    unsigned shift;
+    uint16_t thread;
+    uint32_t block, phrases, runs, tokens;
+    uint64_t offset;           /* in the file */
+    uint64_t references;       /* of the file so far */
+    uint64_t block_references; /* of the block so far */
+    uint64_t last[2];          /* page of the last run: data, instructions */
+    uint64_t *phrase_references;
+    size_t definition_bytes, event_bytes;
+    unsigned char *definitions, *events;
+    uint32_t *token;
+    unsigned char *raw, *packed;
+    size_t packed_room;
+    struct single *singles;
+    ZSTD_CCtx *zstd;
+    unsigned char *index;
+    size_t index_bytes, index_room;
+};
+
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
+
+static void write_bytes(struct ol_native_writer *writer, const void *bytes, size_t count)
+{
+    const char *from = bytes;
+    writer->offset += count;
+    while (count > 0 && !writer->error) {
+        const ssize_t written = write(writer->fd, from, count);
+        if (written < 0 && errno != EINTR) writer->error = errno;
+        if (written <= 0) continue;
+        from += written;
+        count -= (size_t)written;
+    }
+}
+
+static unsigned char *put_varint(unsigned char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7) *at++ = (unsigned char)(value | 0x80);
+    *at++ = (unsigned char)value;
+    return at;
+}
+
+/* A header and its payload, compressed. */
+static void write_section(struct ol_native_writer *writer, uint32_t magic, const unsigned char *raw, size_t bytes,
+                          uint64_t references, uint64_t before)
+{
+    unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES];
+    const size_t room = ZSTD_compressBound(bytes);
+    if (room > writer->packed_room) {
+        unsigned char *const larger = realloc(writer->packed, room);
+        if (!larger) {
+            writer->error = ENOMEM;
+            return;
+        }
+        writer->packed = larger;
+        writer->packed_room = room;
+    }
+    const size_t packed = ZSTD_compress2(writer->zstd, writer->packed, writer->packed_room, raw, bytes);
+    if (ZSTD_isError(packed)) {
+        writer->error = ENOMEM;
+        return;
+    }
+    ol_put32(header, magic);
+    ol_put32(header + 8, (uint32_t)packed);
+    ol_put32(header + 12, (uint32_t)bytes);
+    ol_put64(header + 16, references);
+    ol_put64(header + 24, before);
+    ol_put32(header + 4, (uint32_t)crc32(crc32(0, header + 8, sizeof header - 8), writer->packed, (uInt)packed));
+    write_bytes(writer, header, sizeof header);
+    write_bytes(writer, writer->packed, packed);
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
+
+static void note_in_index(struct ol_native_writer *writer)
+{
+    if (writer->index_bytes + 16 > writer->index_room) {
+        const size_t room = writer->index_room ? 2 * writer->index_room : 4096;
+        unsigned char *const larger = realloc(writer->index, room);
+        if (!larger) {
+            writer->error = ENOMEM;
+            return;
+        }
+        writer->index = larger;
+        writer->index_room = room;
+    }
+    ol_put64(writer->index + writer->index_bytes, writer->offset);
+    ol_put64(writer->index + writer->index_bytes + 8, writer->references);
+    writer->index_bytes += 16;
+}
+
+static size_t put_tokens(const struct ol_native_writer *writer, unsigned char *at, bool narrow)
+{
+    if (!narrow) {
+        memcpy(at, writer->token, writer->tokens * sizeof *writer->token);
+        return writer->tokens * sizeof *writer->token;
+    }
+    for (uint32_t i = 0; i < writer->tokens; i++) {
+        const uint16_t token = (uint16_t)writer->token[i];
+        memcpy(at + 2 * (size_t)i, &token, sizeof token);
+    }
+    return 2 * (size_t)writer->tokens;
+}
+
+static void end_block(struct ol_native_writer *writer)
+{
+    unsigned char *at = writer->raw;
+    const bool narrow = writer->phrases + OL_NATIVE_FIRST_PHRASE <= 0x10000;
+    if (writer->tokens == 0) return;
+    note_in_index(writer);
+    ol_put32(at, (uint32_t)writer->definition_bytes);
+    ol_put32(at + 4, (uint32_t)writer->event_bytes);
+    ol_put32(at + 8, writer->tokens);
+    ol_put32(at + 12, narrow ? 2 : 4);
+    at += OL_NATIVE_SECTIONS_BYTES;
+    memcpy(at, writer->definitions, writer->definition_bytes);
+    at += writer->definition_bytes;
+    memcpy(at, writer->events, writer->event_bytes);
+    at += writer->event_bytes;
+    at += put_tokens(writer, at, narrow);
+    write_section(writer, OL_NATIVE_BLOCK, writer->raw, (size_t)(at - writer->raw), writer->block_references,
+                  writer->references);
+    writer->references += writer->block_references;
+    writer->block++;
+    writer->phrases = writer->runs = writer->tokens = 0;
+    writer->block_references = 0;
+    writer->last[0] = writer->last[1] = 0;
+    writer->definition_bytes = writer->event_bytes = 0;
+}
+
+static void put_event(struct ol_native_writer *writer, uint8_t kind, uint64_t value, uint32_t count)
+{
+    unsigned char *at = writer->events + writer->event_bytes;
+    *at++ = kind;
+    at = put_varint(at, value);
+    if (kind != OL_NATIVE_THREAD) at = put_varint(at, count);
+    writer->event_bytes = (size_t)(at - writer->events);
+    writer->token[writer->tokens++] = OL_NATIVE_EVENT;
+}
+
+/* Makes sure that there is room for so many runs, or an event, and for their token. Each block says its thread. */
+static void need_room(struct ol_native_writer *writer, uint32_t runs)
+{
+    if (writer->tokens + 2 > OL_NATIVE_TOKENS_MAX || writer->runs + runs > OL_NATIVE_RUNS_MAX ||
+        writer->event_bytes + (size_t)2 * EVENT_BYTES_MAX > EVENTS_MAX)
+        end_block(writer);
+    if (writer->tokens == 0 && writer->thread != 0) put_event(writer, OL_NATIVE_THREAD, writer->thread, 0);
+}
+
+uint32_t ol_native_block(const struct ol_native_writer *writer)
+{
+    return writer->block;
+}
+
+/* head: bits 0-1 access (0 read, 1 write, 2 instruction), bit 2 another page, bits 3-7 count - 1, or 31: it follows */
+static unsigned char *put_run(struct ol_native_writer *writer, unsigned char *at, const struct ol_reference *run)
+{
+    const unsigned access = run->access == OL_READ ? 0 : run->access == OL_WRITE ? 1 : 2;
+    uint64_t *const last = &writer->last[access == 2];
+    const uint64_t page = run->va >> writer->shift;
+    const uint32_t more = run->count - 1;
+    *at++ = (unsigned char)(access | (page != *last ? 4U : 0) | (more < 31 ? more : 31) << 3);
+    if (more >= 31) at = put_varint(at, more);
+    if (page != *last) {
+        const uint64_t distance = page - *last;
+        at = put_varint(at, distance << 1 ^ (0 - (distance >> 63)));
+    }
+    *last = page;
+    return at;
+}
+
+uint32_t ol_native_new_phrase(struct ol_native_writer *writer, const struct ol_reference *runs, uint32_t count)
+{
+    assert(count > 0 && count <= OL_NATIVE_PHRASE_RUNS_MAX);
+    need_room(writer, count);
+    unsigned char *at = put_varint(writer->definitions + writer->definition_bytes, count);
+    uint64_t references = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        at = put_run(writer, at, &runs[i]);
+        references += runs[i].count;
+    }
+    writer->definition_bytes = (size_t)(at - writer->definitions);
+    writer->runs += count;
+    writer->token[writer->tokens++] = OL_NATIVE_NEW_PHRASE;
+    writer->block_references += references;
+    writer->phrase_references[writer->phrases] = references;
+    return writer->phrases++;
+}
+
+void ol_native_repeat(struct ol_native_writer *writer, uint32_t phrase)
+{
+    assert(phrase < writer->phrases);
+    writer->token[writer->tokens++] = phrase + OL_NATIVE_FIRST_PHRASE;
+    writer->block_references += writer->phrase_references[phrase];
+    if (writer->tokens + 2 > OL_NATIVE_TOKENS_MAX) end_block(writer);
+}
+
+void ol_native_thread(struct ol_native_writer *writer, uint16_t thread)
+{
+    if (thread == writer->thread) return;
+    need_room(writer, 0);
+    writer->thread = thread;
+    put_event(writer, OL_NATIVE_THREAD, thread, 0);
+}
+
+void ol_native_append(struct ol_native_writer *writer, const struct ol_reference *reference)
+{
+    need_room(writer, 1);
+    if (reference->event != OL_TRACE_REFERENCE) {
+        put_event(writer, reference->event, reference->va, reference->count);
+        return;
+    }
+    struct ol_reference run = *reference;
+    run.va = run.va >> writer->shift << writer->shift;
+    const uint64_t mixed =
+        (run.va >> writer->shift ^ (uint64_t)run.count << 44 ^ (uint64_t)run.access << 60) * 0x9e3779b97f4a7c15U;
+    struct single *const single = &writer->singles[mixed >> 45];
+    if (single->block == writer->block && single->va == run.va && single->count == run.count &&
+        single->access == run.access) {
+        ol_native_repeat(writer, single->phrase);
+        return;
+    }
+    const uint32_t phrase = ol_native_new_phrase(writer, &run, 1);
+    *single = (struct single){run.va, run.count, run.access, phrase, writer->block};
+}
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static void release(struct ol_native_writer *writer)
+{
+    ZSTD_freeCCtx(writer->zstd);
+    free(writer->phrase_references);
+    free(writer->definitions);
+    free(writer->events);
+    free(writer->token);
+    free(writer->raw);
+    free(writer->packed);
+    free(writer->singles);
+    free(writer->index);
+    free(writer);
+}
+
+static bool allocate(struct ol_native_writer *writer)
+{
+    writer->phrase_references = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->phrase_references);
+    writer->definitions = malloc(DEFINITION_BYTES_MAX);
+    writer->events = malloc(EVENTS_MAX);
+    writer->token = malloc(OL_NATIVE_TOKENS_MAX * sizeof *writer->token);
+    writer->raw = malloc(OL_NATIVE_RAW_MAX);
+    writer->singles = calloc(HASH, sizeof *writer->singles);
+    writer->zstd = ZSTD_createCCtx();
+    return writer->phrase_references && writer->definitions && writer->events && writer->token && writer->raw &&
+           writer->singles && writer->zstd;
+}
+
+_Static_assert(DEFINITION_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 + OL_NATIVE_SECTIONS_BYTES <=
+                   OL_NATIVE_RAW_MAX,
+               "a block of all that is allowed");
+
+struct ol_native_writer *ol_native_create(const char *path, unsigned shift)
+{
+    struct ol_native_writer *const writer = calloc(1, sizeof *writer);
+    if (!writer) return NULL;
+    writer->shift = shift;
+    writer->block = 1;
+    if (!allocate(writer)) {
+        release(writer);
+        errno = ENOMEM;
+        return NULL;
+    }
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, LEVEL);
+    writer->fd =
+        strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (writer->fd < 0) {
+        const int cause = errno;
+        release(writer);
+        errno = cause;
+        return NULL;
+    }
+    unsigned char header[OL_NATIVE_FILE_HEADER_BYTES] = OL_NATIVE_MAGIC;
+    ol_put32(header + 8, OL_NATIVE_VERSION);
+    ol_put32(header + 12, shift);
+    ol_put32(header + 20, (uint32_t)crc32(0, header, 20));
+    write_bytes(writer, header, sizeof header);
+    return writer;
+}
+
+bool ol_native_finish(struct ol_native_writer *writer)
+{
+    unsigned char trailer[OL_NATIVE_TRAILER_BYTES];
+    end_block(writer);
+    ol_put64(trailer, writer->offset);
+    write_section(writer, OL_NATIVE_INDEX, writer->index, writer->index_bytes, writer->references, 0);
+    ol_put32(trailer + 8, (uint32_t)crc32(0, trailer, 8));
+    ol_put32(trailer + 12, OL_NATIVE_TRAILER);
+    write_bytes(writer, trailer, sizeof trailer);
+    if (close(writer->fd) != 0 && !writer->error) writer->error = errno;
+    const int cause = writer->error;
+    release(writer);
+    errno = cause;
+    return cause == 0;
+}
