@@ -82,6 +82,8 @@ struct ol_policy {
     void *core;      /* c: argument of the services below */
     uint32_t frames; /* how many frames may hold pages, now */
     bool exact;      /* c: touch() is called for every reference */
+    bool emulated;   /* c: referenced bits are emulated by unmapping: a page counts as referenced until it is looked at
+                        for   the first time, and looking at one that is in use costs a fault */
     bool enter_set;  /* set by init(): a page enters with its referenced bit set. A machine whose bits are set by the
                         access that faults does so anyway. */
     uint64_t now;    /* time, kept for OL_NEEDS_TIME: references on simulated machines, ns on real ones */
@@ -167,6 +169,26 @@ static inline ol_frame_no ol_policy_queue_pop(const struct ol_policy *policy, st
     const ol_frame_no frame = queue->head;
     if (frame != OL_NO_FRAME) ol_policy_queue_remove(policy, queue, frame);
     return frame;
+}
+
+/* Remembers the page of a victim at the tail of a queue of ghosts, which gives up its oldest if there are too many.
+ * OL_NO_FRAME: it is not remembered. */
+static inline ol_frame_no ol_policy_queue_remember(const struct ol_policy *policy, struct ol_policy_queue *queue,
+                                                   ol_frame_no frame)
+{
+    ol_frame_no ghost = policy->remember(policy->core, frame);
+    if (ghost == OL_NO_FRAME && queue->count) {
+        policy->forget(policy->core, ol_policy_queue_pop(policy, queue));
+        ghost = policy->remember(policy->core, frame);
+    }
+    if (ghost != OL_NO_FRAME) ol_policy_queue_push(policy, queue, ghost);
+    return ghost;
+}
+
+/* Forgets the oldest until at most `most` are left. */
+static inline void ol_policy_queue_forget(const struct ol_policy *policy, struct ol_policy_queue *queue, uint32_t most)
+{
+    while (queue->count > most) policy->forget(policy->core, ol_policy_queue_pop(policy, queue));
 }
 
 /* --- recency ----------------------------------------------------------------------------------------------------- */

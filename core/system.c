@@ -116,6 +116,7 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
         .core = system,
         .frames = config->frames,
         .exact = config->machine_is->exact_references,
+        .emulated = !config->machine_is->has_referenced,
         .tick_units = config->machine_is->tick_units ? config->machine_is->tick_units : 10000,
         .tick_at = UINT64_MAX,
         .test_clear_referenced = ol_frame_test_clear_referenced,

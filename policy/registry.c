@@ -3,9 +3,9 @@
 #include "onelevel/core.h"
 
 const struct ol_policy_ops *const ol_policies[] = {
-    &ol_policy_fifo,  &ol_policy_second_chance, &ol_policy_clock,
-    &ol_policy_sieve, &ol_policy_lru,           &ol_policy_lfu,
-    &ol_policy_arc,   &ol_policy_opt,           NULL,
+    &ol_policy_fifo,  &ol_policy_second_chance, &ol_policy_clock,     &ol_policy_segmented_fifo,
+    &ol_policy_sieve, &ol_policy_s3_fifo,       &ol_policy_clock_pro, &ol_policy_lru,
+    &ol_policy_lfu,   &ol_policy_arc,           &ol_policy_opt,       NULL,
 };
 
 /* True if text is `name`, or `name` and a colon. */

@@ -177,6 +177,209 @@ static uint64_t model_arc(const struct model_trace *trace, uint32_t frames)
     return faults;
 }
 
+/* The secondary queue gets `share` percent of the frames. */
+static uint64_t segmented(const struct model_trace *trace, uint32_t frames, uint32_t share)
+{
+    struct list primary = {0}, secondary = {0};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&primary, page)) continue;
+        if (!list_remove(&secondary, page)) {
+            faults++;
+            if (primary.count + secondary.count == frames) (void)list_take(secondary.count ? &secondary : &primary, 0);
+        }
+        list_append(&primary, page);
+        while (primary.count > frames - frames * share / 100) list_append(&secondary, list_take(&primary, 0));
+    }
+    return faults;
+}
+
+static uint64_t model_segmented(const struct model_trace *trace, uint32_t frames)
+{
+    return segmented(trace, frames, 25);
+}
+
+static uint64_t model_segmented_none(const struct model_trace *trace, uint32_t frames)
+{
+    return segmented(trace, frames, 0);
+}
+
+static uint64_t model_segmented_most(const struct model_trace *trace, uint32_t frames)
+{
+    return segmented(trace, frames, 90);
+}
+
+static uint64_t s3_fifo(const struct model_trace *trace, uint32_t frames, uint32_t percent, int threshold)
+{
+    struct list s = {0}, m = {0}, g = {0};
+    const uint32_t small = frames * percent / 100;
+    int uses[MODEL_PAGES] = {0};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&s, page) || list_has(&m, page)) {
+            if (uses[page] < 3) uses[page]++;
+            continue;
+        }
+        faults++;
+        const bool remembered = list_remove(&g, page);
+        for (bool from_m = m.count > frames - small; s.count + m.count == frames;) {
+            from_m = from_m || s.count == 0;
+            const uint32_t oldest = list_take(from_m ? &m : &s, 0);
+            if (from_m && uses[oldest]-- > 0) list_append(&m, oldest);
+            if (from_m) continue;
+            list_append(uses[oldest] >= threshold ? &m : &g, oldest);
+            uses[oldest] = 0;
+        }
+        if (g.count > frames * 90 / 100) (void)list_take(&g, 0);
+        list_append(remembered ? &m : &s, page);
+        uses[page] = 0;
+    }
+    return faults;
+}
+
+static uint64_t model_s3_fifo(const struct model_trace *trace, uint32_t frames)
+{
+    return s3_fifo(trace, frames, 10, 2);
+}
+
+static uint64_t model_s3_fifo_other(const struct model_trace *trace, uint32_t frames)
+{
+    return s3_fifo(trace, frames, 40, 1);
+}
+
+/* --- CLOCK-Pro: the circle is an array, beginning anywhere; a hand is the page that it points at. ---------------- */
+
+enum pro_kind { PRO_ABSENT, PRO_HOT, PRO_COLD, PRO_COLD_TEST, PRO_GHOST };
+
+struct pro {
+    struct list circle;
+    enum pro_kind kind[MODEL_PAGES];
+    bool bit[MODEL_PAGES];
+    uint32_t hot, cold, test, target, frames;
+};
+
+static uint32_t pro_after(const struct pro *pro, uint32_t page)
+{
+    return pro->circle.page[((uint32_t)list_find(&pro->circle, page) + 1) % pro->circle.count];
+}
+
+static uint32_t pro_count(const struct pro *pro, enum pro_kind kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pro->circle.count; i++)
+        if (pro->kind[pro->circle.page[i]] == kind) count++;
+    return count;
+}
+
+static void pro_take(struct pro *pro, uint32_t page)
+{
+    uint32_t *const hands[] = {&pro->hot, &pro->cold, &pro->test};
+    for (int i = 0; i < 3; i++)
+        if (*hands[i] == page) *hands[i] = pro_after(pro, page);
+    (void)list_remove(&pro->circle, page);
+}
+
+static void pro_put(struct pro *pro, uint32_t page)
+{
+    if (!pro->circle.count) pro->hot = pro->cold = pro->test = page;
+    list_insert(&pro->circle, pro->circle.count ? (uint32_t)list_find(&pro->circle, pro->hot) : 0, page);
+}
+
+static void pro_end_test(struct pro *pro, uint32_t page)
+{
+    if (pro->kind[page] != PRO_COLD_TEST && pro->kind[page] != PRO_GHOST) return;
+    if (pro->target > 1) pro->target--;
+    if (pro->kind[page] == PRO_GHOST) pro_take(pro, page);
+    pro->kind[page] = pro->kind[page] == PRO_GHOST ? PRO_ABSENT : PRO_COLD;
+}
+
+static void pro_run_hot(struct pro *pro)
+{
+    for (bool done = false; !done;) {
+        const uint32_t page = pro->hot;
+        pro->hot = pro_after(pro, page);
+        if (pro->kind[page] != PRO_HOT) {
+            pro_end_test(pro, page);
+        } else {
+            done = !pro->bit[page];
+            if (done) pro->kind[page] = PRO_COLD;
+            pro->bit[page] = false;
+        }
+    }
+    while (pro_count(pro, PRO_HOT) && pro->kind[pro->hot] != PRO_HOT) {
+        const uint32_t page = pro->hot;
+        pro->hot = pro_after(pro, page);
+        pro_end_test(pro, page);
+    }
+}
+
+static void pro_becomes_hot(struct pro *pro, uint32_t page)
+{
+    pro->kind[page] = PRO_HOT;
+    if (pro->target + 1 < pro->frames) pro->target++;
+}
+
+static void pro_limit_hot(struct pro *pro)
+{
+    while (pro_count(pro, PRO_HOT) && pro_count(pro, PRO_HOT) + pro->target > pro->frames) pro_run_hot(pro);
+}
+
+static void pro_run_cold(struct pro *pro)
+{
+    for (;;) {
+        if (pro_count(pro, PRO_HOT) == pro->frames) pro_run_hot(pro);
+        const uint32_t page = pro->cold;
+        pro->cold = pro_after(pro, page);
+        if (pro->kind[page] != PRO_COLD && pro->kind[page] != PRO_COLD_TEST) continue;
+        const bool test = pro->kind[page] == PRO_COLD_TEST;
+        if (!pro->bit[page]) {
+            if (!test) pro_take(pro, page);
+            pro->kind[page] = test ? PRO_GHOST : PRO_ABSENT;
+            return;
+        }
+        pro->bit[page] = false;
+        if (test) {
+            pro_becomes_hot(pro, page);
+            pro_limit_hot(pro);
+        } else {
+            pro_take(pro, page);
+            pro_put(pro, page);
+            pro->kind[page] = PRO_COLD_TEST;
+        }
+    }
+}
+
+static uint64_t model_clock_pro(const struct model_trace *trace, uint32_t frames)
+{
+    struct pro pro = {.target = 1, .frames = frames};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (pro.kind[page] != PRO_ABSENT && pro.kind[page] != PRO_GHOST) {
+            pro.bit[page] = true;
+            continue;
+        }
+        faults++;
+        if (pro_count(&pro, PRO_HOT) + pro_count(&pro, PRO_COLD) + pro_count(&pro, PRO_COLD_TEST) == frames)
+            pro_run_cold(&pro);
+        const bool ghost = pro.kind[page] == PRO_GHOST;
+        if (ghost) pro_take(&pro, page);
+        if (ghost) pro_becomes_hot(&pro, page);
+        else pro.kind[page] = PRO_COLD_TEST;
+        pro.bit[page] = false;
+        pro_put(&pro, page);
+        if (ghost) pro_limit_hot(&pro);
+        while (pro_count(&pro, PRO_GHOST) > frames) {
+            const uint32_t at = pro.test;
+            pro.test = pro_after(&pro, at);
+            if (pro.kind[at] != PRO_HOT) pro_end_test(&pro, at);
+        }
+    }
+    return faults;
+}
+
 const struct model models[] = {
     {"fifo", model_fifo},
     {"second-chance", model_second_chance},
@@ -189,5 +392,11 @@ const struct model models[] = {
     {"lfu", model_lfu},
     {"opt", model_opt},
     {"arc", model_arc},
+    {"segmented-fifo", model_segmented},
+    {"segmented-fifo:secondary=0", model_segmented_none},
+    {"segmented-fifo:secondary=90", model_segmented_most},
+    {"s3-fifo", model_s3_fifo},
+    {"s3-fifo:small=40,threshold=1", model_s3_fifo_other},
+    {"clock-pro", model_clock_pro},
 };
 const unsigned models_count = sizeof(models) / sizeof(models[0]);
