@@ -424,6 +424,54 @@ static void die_ignored(void)
     die_unmapped();
 }
 
+static volatile bool always = true;
+
+static __attribute__((noinline)) unsigned recurse(volatile unsigned char *above)
+{
+    volatile unsigned char here[1000];
+    here[0] = (unsigned char)(above ? above[0] + 1 : 0);
+    return always ? recurse(here) + here[0] : 0;
+}
+
+/* No room for a frame on the stack: the handler cannot be called. */
+static void die_overflow(void)
+{
+    install(SIGSEGV, note, 0);
+    (void)recurse(NULL);
+}
+
+/* Nor on an alternate stack that is too small for one. */
+static void die_alternate(void)
+{
+    static char small[2048];
+    const stack_t set = {.ss_sp = small, .ss_size = sizeof(small)};
+    CHECK(sigaltstack(&set, NULL) == 0, "sigaltstack");
+    install(SIGSEGV, note, SA_ONSTACK);
+    char deep[1500]; /* two handlers deep at the latest, whatever the processor's state takes */
+    memset(deep, 1, sizeof(deep));
+    while (always && deep[7]) *nowhere = 1;
+}
+
+/* The end of a mapped file is a SIGBUS of the program's own. */
+static void die_truncated(void)
+{
+    char name[] = "/tmp/onelevel-signals-XXXXXX";
+    const int fd = mkstemp(name);
+    CHECK(fd >= 0 && unlink(name) == 0, "file");
+    volatile char *file = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    (void)*file;
+}
+
+static void die_bus_blocked(void)
+{
+    sigset_t bus;
+    sigemptyset(&bus);
+    sigaddset(&bus, SIGBUS);
+    install(SIGBUS, note, 0);
+    sigprocmask(SIG_BLOCK, &bus, NULL);
+    die_truncated();
+}
+
 static void die_raise(int number)
 {
     allocate();
@@ -469,6 +517,10 @@ static const struct group deaths[] = {
     {"rights", die_without_rights},
     {"blocked", die_blocked},
     {"ignored", die_ignored},
+    {"overflow", die_overflow},
+    {"alternate", die_alternate},
+    {"truncated", die_truncated},
+    {"bus-blocked", die_bus_blocked},
     {"abort", abort},
     {"kill", die_kill},
     {"term", die_terminate},

@@ -3,9 +3,10 @@
  * The seccomp filter: which system calls trap.
  *
  *      made by the kernel's own text in the process (vdso)             as the last two lines
- *      made from elsewhere than the C library's or the loader's text   pass   (so do all of ours)
+ *      made from elsewhere than the C library's or the loader's text   pass   (so do all of ours, but where the
+ *                                                                             program's handlers return to)
  *      clone3                                                          ENOSYS (the library falls back to clone)
- *      clone with CLONE_VM (threads), vfork, sigreturn, thread's exit  pass   (they concern the stack they are made on)
+ *      vfork, also as clone                                            pass   (the child goes on on this stack)
  *      closes or replaces a descriptor as high as ours                 trap
  *      in `always`: manages memory, signals, processes, or names
  *      addresses indirectly                                            trap
@@ -29,6 +30,9 @@
 #include <sys/syscall.h>
 
 #include "machine/linux/run/runtime.h"
+#include "machine/linux/run/trap.h"
+
+#define TRAP (SECCOMP_RET_TRAP | OL_FILTER_MARK)
 
 enum { RANGES_MAX = 8, CODE_MAX = 400, WINDOW_LINES = 25 };
 
@@ -37,9 +41,9 @@ static const int always[] = {
     SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_brk, SYS_madvise, SYS_mlockall, SYS_munlockall,
     /* signals */
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_sigaltstack, SYS_pselect6, SYS_ppoll, SYS_epoll_pwait,
-    SYS_epoll_pwait2,
+    SYS_epoll_pwait2, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigtimedwait,
     /* processes */
-    SYS_fork, SYS_clone, SYS_execve, SYS_execveat, SYS_exit_group,
+    SYS_fork, SYS_clone, SYS_execve, SYS_execveat, SYS_exit, SYS_exit_group,
     /* addresses inside what they point to */
     SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg,
     SYS_recvmmsg, SYS_process_vm_readv, SYS_process_vm_writev, SYS_vmsplice,
@@ -156,18 +160,17 @@ static void emit_origin(struct code *code, const struct ranges *ranges, unsigned
     }
 }
 
-/* Calls that concern the stack they are made on cannot be made from a handler. */
-static void emit_on_own_stack(struct code *code)
+/* A vfork child shares the stack that a handler would make the call on. */
+static void emit_vfork(struct code *code)
 {
     load(code, offsetof(struct seccomp_data, nr));
-    jump(code, BPF_JEQ, SYS_rt_sigreturn, 2, 0);
-    jump(code, BPF_JEQ, SYS_exit, 1, 0);
     jump(code, BPF_JEQ, SYS_vfork, 0, 1);
     answer(code, SECCOMP_RET_ALLOW);
     jump(code, BPF_JEQ, SYS_clone3, 0, 1);
     answer(code, SECCOMP_RET_ERRNO | ENOSYS);
-    jump(code, BPF_JEQ, SYS_clone, 0, 4);
+    jump(code, BPF_JEQ, SYS_clone, 0, 5);
     load(code, low_of(offsetof(struct seccomp_data, args)));
+    jump(code, BPF_JSET, CLONE_VFORK, 0, 2);
     jump(code, BPF_JSET, CLONE_VM, 0, 1);
     answer(code, SECCOMP_RET_ALLOW);
     load(code, offsetof(struct seccomp_data, nr));
@@ -177,7 +180,7 @@ static void emit_always(struct code *code)
 {
     for (unsigned i = 0; i < ALWAYS_COUNT; i++) {
         jump(code, BPF_JEQ, (uint32_t)always[i], 0, 1);
-        answer(code, SECCOMP_RET_TRAP);
+        answer(code, TRAP);
     }
 }
 
@@ -187,7 +190,7 @@ static void emit_high_descriptor(struct code *code, uint32_t number, unsigned at
     jump(code, BPF_JEQ, number, 0, 4);
     load(code, low_of(offsetof(struct seccomp_data, args) + at * sizeof(uint64_t)));
     jump(code, BPF_JGE, lowest, 0, 1);
-    answer(code, SECCOMP_RET_TRAP);
+    answer(code, TRAP);
     load(code, offsetof(struct seccomp_data, nr));
 }
 
@@ -208,7 +211,7 @@ static void emit_window(struct code *code)
         load(code, high_of(offsetof(struct seccomp_data, args) + i * sizeof(uint64_t)));
         jump(code, BPF_JGE, first, 0, 2);
         jump(code, BPF_JGE, end, 1, 0);
-        answer(code, SECCOMP_RET_TRAP);
+        answer(code, TRAP);
     }
     answer(code, SECCOMP_RET_ALLOW);
 }
@@ -222,7 +225,7 @@ static void emit_all(struct code *code, const struct origins *origins)
     emit_origin(code, &origins->vdso, 1);
     answer(code, SECCOMP_RET_ALLOW);
     emit_window(code);
-    emit_on_own_stack(code);
+    emit_vfork(code);
     emit_descriptors(code);
     emit_always(code);
     emit_window(code);
@@ -234,6 +237,7 @@ const char *ol_filter_install(void)
     static struct code code;
     (void)dl_iterate_phdr(find_text, &origins);
     if (!origins.library.count) return "the C library's text was not found";
+    add_range(&origins.library, (uintptr_t)ol_program_restorer, (uintptr_t)ol_program_restorer_end);
     emit_all(&code, &origins);
     const struct sock_fprog program = {.len = (unsigned short)code.count, .filter = code.line};
     if (code.count == CODE_MAX) return "the system-call filter is too long";

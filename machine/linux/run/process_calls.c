@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* fork, exec, exit, and interfaces that would use buffers behind our back. */
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "machine/linux/run/foreign.h"
-#include "machine/linux/run/held.h"
 #include "machine/linux/run/runtime.h"
+#include "machine/linux/run/signals.h"
+#include "machine/linux/run/wires.h"
 #include "machine/linux/say.h"
 
 /* The child's figures are its own, and nobody reads them. */
@@ -23,16 +25,19 @@ static long call_fork(const struct ol_call *call)
     const char *why = "";
     ol_futex_lock(&ol_runtime.lock);
     ol_memory_fork_prepare(ol_runtime.memory);
-    const long pid = ol_call_raw(call);
+    struct ol_call copy = *call;
+    if (call->number == SYS_clone) copy.argument[1] = 0; /* the child, too, goes on on our stack first */
+    const long pid = ol_call_raw(&copy);
     if (pid == 0) {
         ol_runtime.pid = getpid();
         leave_shared();
-        ol_held_forget();
     }
     const enum ol_status status = pid < 0 ? OL_OK : ol_memory_fork_done(ol_runtime.memory, pid == 0, &why);
     if (pid == 0 && status == OL_OK) {
         ol_foreign_hold_locked();
-        (void)ol_alternate_stack_hold(&call->context->uc_stack);
+        ol_threads_forked();
+        if (call->number == SYS_clone && call->argument[1])
+            call->context->uc_mcontext.gregs[REG_RSP] = call->argument[1];
     }
     if (pid < 0) ol_system_fork_done(ol_runtime.memory->system, false);
     ol_futex_unlock(&ol_runtime.lock);
@@ -41,6 +46,17 @@ static long call_fork(const struct ol_call *call)
         (void)ol_raw(SYS_exit_group, 125, 0, 0, 0, 0, 0);
     }
     return pid;
+}
+
+/* A thread, or another process in the same memory. */
+static long call_thread(const struct ol_call *call)
+{
+    struct ol_wires wires = {.count = 0};
+    if (call->argument[0] & CLONE_PARENT_SETTID)
+        ol_wires_add_object(&wires, (unsigned long)call->argument[2], sizeof(pid_t));
+    const long result = ol_thread_clone(call->argument, call->context);
+    ol_wires_release(&wires);
+    return result;
 }
 
 static long call_exec(struct ol_call *call)
@@ -56,6 +72,8 @@ static long call_exec(struct ol_call *call)
 static long call_exit(const struct ol_call *call)
 {
     ol_publish();
+    /* What shares the memory but is not the process that this is of leaves its stack of ours to others. */
+    if (getpid() != ol_runtime.pid) ol_thread_end(call->number, call->argument[0]);
     return ol_call_raw(call);
 }
 
@@ -70,8 +88,9 @@ static long refuse_async(void)
 bool ol_process_call(struct ol_call *call, long *result)
 {
     switch (call->number) {
-    case SYS_fork:
-    case SYS_clone: *result = call_fork(call); return true;
+    case SYS_fork: *result = call_fork(call); return true;
+    case SYS_clone: *result = call->argument[0] & CLONE_VM ? call_thread(call) : call_fork(call); return true;
+    case SYS_exit: ol_thread_end(call->number, call->argument[0]);
     case SYS_execve:
     case SYS_execveat: *result = call_exec(call); return true;
     case SYS_exit_group: *result = call_exit(call); return true;

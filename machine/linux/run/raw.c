@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The C library's names for the system calls that the runtime uses, seen by this library only; see raw.h. */
 #include "machine/linux/run/raw.h"
+#include "machine/linux/run/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,15 @@ int ol_raw_next_owned(int fd)
     for (; fd < DESCRIPTORS_MAX; fd++)
         if (atomic_load(&owned[fd])) return fd;
     return -1;
+}
+
+/* --- errno ----------------------------------------------------------------------------------------------------------
+ */
+
+/* The runtime's own: it is not seen by the program, and not in its memory, which may be evicted. */
+HIDDEN int *__errno_location(void) // NOLINT(bugprone-reserved-identifier,cert-dcl37-c): the C library's name for it
+{
+    return &ol_thread_self()->error;
 }
 
 /* --- the calls
@@ -188,7 +198,6 @@ HIDDEN pid_t getpid(void)
 
 /* Where a handler returns to. Unwinders, which must get past our handlers when a thread is cancelled, know it by just
  * these bytes, having found that it belongs to no function: hence no C, and the byte before it. */
-void ol_restorer(void);
 __asm__(".text\n"
         "\tnop\n"
         "\t.balign 16\n"

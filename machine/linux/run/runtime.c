@@ -2,6 +2,7 @@
 /* The beginning: reads what the command left, opens the memory, and takes over faults and calls. */
 #include "machine/linux/run/runtime.h"
 #include "machine/linux/run/foreign.h"
+#include "machine/linux/run/signals.h"
 #include "machine/linux/say.h"
 
 #include <errno.h>
@@ -30,26 +31,33 @@ void ol_publish(void)
     if (getpid() == ol_runtime.pid) ol_memory_count(ol_runtime.memory, &ol_runtime.shared->statistics);
 }
 
-static void on_sigbus(int signal, siginfo_t *info, void *context)
+/* A page that the program cannot have: its own error, or (with a line on standard error) ours. */
+static void refuse(enum ol_status status, siginfo_t *info, void *context)
+{
+    siginfo_t segv = {.si_signo = SIGSEGV, .si_code = status == OL_E_RIGHTS ? SEGV_ACCERR : SEGV_MAPERR};
+    segv.si_addr = info->si_addr;
+    if (status == OL_E_NO_REGION || status == OL_E_RIGHTS) {
+        ol_on_signal(SIGSEGV, &segv, context);
+    } else {
+        ol_fault_explain(ol_runtime.memory, status, info->si_addr);
+        ol_on_signal(SIGBUS, info, context);
+    }
+}
+
+void ol_on_sigbus(int signal, siginfo_t *info, void *context)
 {
     static atomic_uint faults;
-    const int saved = errno;
-    void *address = info->si_addr;
-    if (info->si_code <= 0 || !ol_in_window((unsigned long)(uintptr_t)address)) {
-        ol_signal_deliver(signal, info, context);
-        errno = saved;
-        return;
+    static const unsigned long handler_mask = OL_HANDLER_MASK;
+    enum ol_status status = OL_OK;
+    const bool is_fault = info->si_code > 0 && ol_in_window((unsigned long)(uintptr_t)info->si_addr);
+    if (is_fault) {
+        status = ol_memory_fault(ol_runtime.memory, info->si_addr, ol_fault_access(context));
+        if (atomic_fetch_add(&faults, 1) % PUBLISH_EVERY == 0 || status != OL_OK) ol_publish();
+        if (status == OL_OK) return;
     }
-    const enum ol_status status = ol_memory_fault(ol_runtime.memory, address, ol_fault_access(context));
-    if (atomic_fetch_add(&faults, 1) % PUBLISH_EVERY == 0 || status != OL_OK) ol_publish();
-    if (status == OL_E_NO_REGION || status == OL_E_RIGHTS) {
-        const struct sigaction none = {.sa_handler = SIG_DFL};
-        ol_fault_refuse(ol_runtime.memory, status, &none, info, context);
-    } else if (status != OL_OK) {
-        ol_fault_explain(ol_runtime.memory, status, address);
-        ol_signal_deliver(signal, info, context);
-    }
-    errno = saved;
+    (void)ol_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&handler_mask, 0, sizeof(handler_mask), 0, 0);
+    if (is_fault) refuse(status, info, context);
+    else ol_on_signal(signal, info, context);
 }
 
 /* --- the environment: by hand, because programs (bash) have a setenv of their own, which wants them to be set up ---
@@ -119,17 +127,6 @@ static void open_memory(struct ol_run_shared *shared)
                                                          : (uint32_t)limit;
 }
 
-static void take_signal(int signal, void (*handler)(int, siginfo_t *, void *), bool except_faults)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof(action));
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO;
-    sigfillset(&action.sa_mask);
-    if (except_faults) sigdelset(&action.sa_mask, SIGBUS);
-    if (sigaction(signal, &action, NULL)) give_up("signal handlers cannot be installed");
-}
-
 __attribute__((constructor)) static void begin(void)
 {
     char **descriptor = find_variable(OL_RUN_ENV_FD);
@@ -140,9 +137,8 @@ __attribute__((constructor)) static void begin(void)
     (void)ol_raw(SYS_personality, (long)ol_runtime.shared->personality, 0, 0, 0, 0, 0);
     open_memory(ol_runtime.shared);
     ol_heap_init();
+    if (!ol_threads_init()) give_up("there is no memory for the runtime's stacks");
     ol_signals_init();
-    take_signal(SIGBUS, on_sigbus, false);
-    take_signal(SIGSYS, ol_on_sigsys, true);
     if (&__curbrk) __curbrk = (void *)(uintptr_t)OL_WINDOW_FIRST;
     const char *error = ol_filter_install();
     if (error) give_up(error);

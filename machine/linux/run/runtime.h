@@ -8,9 +8,10 @@
  * pages itself (userfaultfd gives ordinary users no faults of the kernel's), so the pages a call names are wired while
  * it runs.
  *
- * Everything below runs in signal handlers (SIGBUS for faults, SIGSYS for trapped calls) with all signals blocked,
- * except SIGBUS in the handler of SIGSYS, so that it may touch the program's memory, though never while it is in the
- * core. Results of calls are the kernel's: a value or a negative errno.
+ * Everything below runs in signal handlers (SIGBUS for faults, SIGSYS for trapped calls) on a stack of the runtime's
+ * (thread.h) with all signals blocked, except SIGBUS and SIGSEGV in the handler of SIGSYS, so that it may touch the
+ * program's memory (user.h), though never while it is in the core. Results of calls are the kernel's: a value or a
+ * negative errno.
  */
 #ifndef OL_RUN_RUNTIME_H
 #define OL_RUN_RUNTIME_H
@@ -47,6 +48,7 @@ struct ol_call {
     long number;
     long argument[6];
     ucontext_t *context;
+    bool uninterruptible; /* no signal may end it: the kernel would not let it, were it made at once */
 };
 
 static inline bool ol_in_window(unsigned long address)
@@ -60,6 +62,12 @@ static inline long ol_call_raw(const struct ol_call *call)
     return ol_raw(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/* What our filter's traps are marked with, to tell them from those of a filter of the program's (si_errno). */
+enum { OL_FILTER_MARK = 0x1e7e };
+
+/* runtime.c: the handler of SIGBUS. */
+void ol_on_sigbus(int signal, siginfo_t *info, void *context);
+
 /* Writes the figures where the command reads them. Only for the process that the command started. */
 void ol_publish(void);
 
@@ -68,7 +76,8 @@ const char *ol_filter_install(void);
 
 /* trap.c */
 void ol_on_sigsys(int signal, siginfo_t *info, void *context);
-/* Makes the call with the program's own signal mask, so that signals may interrupt it. */
+/* Makes the call with the program's own signal mask. A signal ends it: -EINTR, or OL_RESTART (trap.h), which goes on to
+ * be the result of the trapped call, once that has given up what it holds. */
 long ol_call_interruptible(const struct ol_call *call);
 /* Makes the call with the mask that the program believes to have: a program that is executed inherits it. */
 long ol_call_exec(const struct ol_call *call);
@@ -81,12 +90,6 @@ void ol_heap_init(void);
 /* signal_calls.c */
 bool ol_signal_call(struct ol_call *call, long *result);
 void ol_signals_init(void);
-/* Keeps an alternate signal stack resident, if it is managed memory. False: that is not possible. */
-bool ol_alternate_stack_hold(const stack_t *stack);
-/* The program's own action for SIGBUS or SIGSYS, called as the kernel would. */
-void ol_signal_deliver(int signal, siginfo_t *info, void *context);
-/* Mask without the signals that the program cannot block. */
-unsigned long ol_mask_without_ours(unsigned long mask);
 /* What this thread believes to have blocked where the context was interrupted. */
 unsigned long ol_mask_of_program(const ucontext_t *context);
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "machine/linux/run/held.h"
 #include "machine/linux/run/runtime.h"
 
 static const unsigned long page_mask = OL_RUN_PAGE_BYTES - 1;
@@ -21,7 +20,6 @@ static enum ol_status wire_pages(struct ol_wires *wires, unsigned long va, uint6
     if (status != OL_OK) return status;
     wires->range[wires->count].va = va;
     wires->range[wires->count++].pages = (uint32_t)pages;
-    ol_held_add(va, pages * OL_RUN_PAGE_BYTES);
     return OL_OK;
 }
 
@@ -48,7 +46,6 @@ void ol_wires_release(struct ol_wires *wires)
 {
     while (wires->count) {
         wires->count--;
-        ol_held_remove(wires->range[wires->count].va);
         ol_space_unwire(space(), wires->range[wires->count].va, wires->range[wires->count].pages);
     }
 }
