@@ -19,6 +19,8 @@ enum ol_exit {
     OL_EXIT_USAGE = 2, /* the command line makes no sense */
 };
 
+int ol_cmd_explain(int argc, char **argv);
+int ol_cmd_machines(int argc, char **argv);
 int ol_cmd_mmu(int argc, char **argv);
 int ol_cmd_run(int argc, char **argv);
 int ol_cmd_policies(int argc, char **argv);

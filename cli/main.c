@@ -20,6 +20,8 @@ static int cmd_version(int argc, char **argv);
 static const struct command commands[] = {
     {"run", "run a program in less memory than it needs", ol_cmd_run},
     {"sim", "replay a trace of memory references on a simulated machine", ol_cmd_sim},
+    {"machines", "list the simulated machines and draw their geometry", ol_cmd_machines},
+    {"explain", "show accesses on a simulated machine, step by step", ol_cmd_explain},
     {"mmu", "check the address translation of x86 against test vectors", ol_cmd_mmu},
     {"policies", "list the policies of page replacement", ol_cmd_policies},
     {"help", "explain a command", cmd_help},

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * onelevel sim: replays a trace of memory references on a simulated machine.
- *
- * The machine has one space with one region, as wide as its addresses, in which the trace may refer to any page. The
- * core works without watermarks: each fault that finds no free frame evicts one page.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,15 +13,13 @@
 
 #include "cli/cli.h"
 #include "cli/sim_ideal.h"
-#include "machine/sim/drum.h"
-#include "machine/sim/machine.h"
+#include "cli/sim_setup.h"
 #include "trace/reader.h"
 
 enum {
     TLB_ENTRIES = 64, /* as the first-level data TLBs of AMD64 processors */
     TLB_WAYS = 4,
-    BATCH = 4096, /* references read at once */
-    DRUM_SLOTS = 1 << 26
+    BATCH = 4096 /* references read at once */
 };
 
 struct arguments {
@@ -40,14 +35,6 @@ struct arguments {
     bool ideal; /* the machine */
     bool json;
     bool help;
-};
-
-/* A machine with everything on it. */
-struct setup {
-    struct ol_sim *sim;
-    struct ol_pager *drum;
-    struct ol_system *system;
-    struct ol_space *space;
 };
 
 /* --- arguments --------------------------------------------------------------------------------------------------- */
@@ -242,77 +229,6 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
     return true;
 }
 
-/* --- the machine ------------------------------------------------------------------------------------------------- */
-
-static void tear_down(struct setup *setup)
-{
-    if (setup->system) ol_system_destroy(setup->system);
-    if (setup->drum) setup->drum->ops->close(setup->drum);
-    if (setup->sim) ol_sim_destroy(setup->sim);
-}
-
-static enum ol_status create_system(const struct arguments *arguments, struct setup *setup)
-{
-    const struct ol_port port = ol_sim_port(setup->sim);
-    const struct ol_config config = {
-        .port = &port,
-        .pmap = &ol_sim_pmap_ops,
-        .machine = setup->sim,
-        .machine_is = &arguments->machine->is,
-        .pager = setup->drum,
-        .policy = arguments->policy,
-        .policy_parameters = arguments->policy_parameters,
-        .frames = arguments->frames,
-        .frames_max = arguments->frames,
-    };
-    return ol_system_create(&config, &setup->system);
-}
-
-/* One region over all addresses. */
-static enum ol_status create_space(const struct ol_capabilities *is, struct setup *setup)
-{
-    const uint64_t pages = (is->last_va - is->first_va + 1) >> is->page_shift;
-    enum ol_status status = ol_space_create(setup->system, is->first_va, is->last_va, &setup->space);
-    if (status == OL_OK)
-        status = ol_region_map(setup->space, is->first_va, pages, OL_READ | OL_WRITE | OL_EXEC, OL_MAP_FIXED, NULL);
-    if (status == OL_OK) ol_sim_activate(setup->sim, setup->space);
-    return status;
-}
-
-/* False after a message; what there is, tear_down releases. */
-static bool set_up(const struct arguments *arguments, struct setup *setup)
-{
-    const struct ol_sim_options options = {.format = arguments->machine,
-                                           .frames = arguments->frames,
-                                           .tlb_entries = arguments->tlb_entries,
-                                           .tlb_ways = arguments->tlb_ways};
-    *setup = (struct setup){0};
-    enum ol_status status = ol_sim_create(&options, &setup->sim);
-    if (status == OL_OK) status = ol_drum_create(DRUM_SLOTS, 1U << arguments->machine->is.page_shift, &setup->drum);
-    if (status != OL_OK) {
-        ol_error("a machine of %u frames does not fit here (%s); try a smaller one", arguments->frames,
-                 ol_status_text(status));
-        return false;
-    }
-    status = create_system(arguments, setup);
-    if (status == OL_E_INVALID) {
-        const char *const takes = arguments->policy->parameters;
-        ol_error("--policy %s: %s takes %s", arguments->policy_text, arguments->policy->name,
-                 takes ? takes : "no parameters");
-        return false;
-    }
-    if (status == OL_E_UNSUPPORTED) {
-        ol_error("--policy %s: %s; --machine ideal has that", arguments->policy_text,
-                 arguments->policy->needs & OL_NEEDS_FUTURE
-                     ? "it needs the future, which no hardware shows"
-                     : "it needs every reference, hardware shows referenced bits");
-        return false;
-    }
-    if (status == OL_OK) status = create_space(&arguments->machine->is, setup);
-    if (status != OL_OK) ol_error("the machine cannot be set up: %s", ol_status_text(status));
-    return status == OL_OK;
-}
-
 /* --- the replay -------------------------------------------------------------------------------------------------- */
 
 static bool replay_batch(struct ol_sim *sim, const struct ol_reference *references, size_t count)
@@ -361,7 +277,7 @@ struct figure {
 
 enum { FIGURES = 13 };
 
-static void take_figures(const struct setup *setup, uint32_t frames, struct figure figures[FIGURES])
+static void take_figures(const struct ol_sim_setup *setup, uint32_t frames, struct figure figures[FIGURES])
 {
     struct ol_sim_counters machine;
     struct ol_statistics core;
@@ -409,7 +325,7 @@ static void print_table(const struct arguments *arguments, const struct figure f
 }
 
 /* False after a message. */
-static bool print_account(const struct arguments *arguments, const struct setup *setup)
+static bool print_account(const struct arguments *arguments, const struct ol_sim_setup *setup)
 {
     struct figure figures[FIGURES];
     take_figures(setup, arguments->frames, figures);
@@ -423,9 +339,16 @@ static bool print_account(const struct arguments *arguments, const struct setup 
 
 static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
 {
-    struct setup setup;
-    const bool good = set_up(arguments, &setup) && replay(trace, setup.sim) && print_account(arguments, &setup);
-    tear_down(&setup);
+    const struct ol_sim_setup_options options = {.machine = arguments->machine,
+                                                 .frames = arguments->frames,
+                                                 .tlb_entries = arguments->tlb_entries,
+                                                 .tlb_ways = arguments->tlb_ways,
+                                                 .policy = arguments->policy,
+                                                 .policy_parameters = arguments->policy_parameters,
+                                                 .policy_text = arguments->policy_text};
+    struct ol_sim_setup setup;
+    const bool good = ol_sim_set_up(&options, &setup) && replay(trace, setup.sim) && print_account(arguments, &setup);
+    ol_sim_tear_down(&setup);
     return good;
 }
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A simulated machine with everything on it: a drum, a system, and one space with one region, as wide as its addresses,
+ * in which every page may be referred to. The core works without watermarks: each fault that finds no free frame evicts
+ * one page.
+ */
+#ifndef OL_CLI_SIM_SETUP_H
+#define OL_CLI_SIM_SETUP_H
+
+#include "machine/sim/machine.h"
+
+struct ol_sim_setup_options {
+    const struct ol_sim_format *machine;
+    uint32_t frames; /* at most ol_sim_frames_max(machine) */
+    uint32_t tlb_entries, tlb_ways;
+    const struct ol_policy_ops *policy;
+    const char *policy_parameters;
+    const char *policy_text; /* both as they were given, for messages */
+};
+
+struct ol_sim_setup {
+    struct ol_sim *sim;
+    struct ol_pager *drum;
+    struct ol_system *system;
+    struct ol_space *space; /* active */
+};
+
+/* False after a message; what there is, ol_sim_tear_down releases. */
+bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup);
+void ol_sim_tear_down(struct ol_sim_setup *setup);
+
+#endif

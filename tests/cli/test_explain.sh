@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# onelevel machines and onelevel explain: every machine is drawn and explained, one of them to the last character.
+# usage: tests/cli/test_explain.sh COMMAND BUILD-FOLDER
+set -eu
+onelevel=$1
+. "$(dirname "$0")/expect.sh"
+cd "$folder"
+
+expect 0 machines
+silent err
+mv out list
+expect 0 machines --json
+/usr/bin/python3 - out list <<'END'
+import json, sys
+machines = json.load(open(sys.argv[1]))
+drawn = open(sys.argv[2]).read()
+assert len(machines) == 11, len(machines)
+for machine in machines:
+    assert drawn.count("\n" + machine["name"] + " ") + drawn.startswith(machine["name"] + " ") == 1, machine["name"]
+    assert machine["summary"] in drawn, machine["name"]
+    bits = sum(level["index_bits"] for level in machine["levels"])
+    assert machine["last_address"] < machine["page_bytes"] << bits, machine["name"]
+END
+expect 0 machines pae
+[ "$(grep -c '^[a-z]' out)" = 1 ]
+says out "| directory pointer | directory | table  | offset |"
+expect 2 machines pdp11
+says err "there is no machine 'pdp11'"
+expect 2 machines --fast
+says err "no option --fast"
+
+expect 0 explain --machine ia32 --frames 1 w:1234 1238 w:abcd000
+cat >wanted <<'END'
+machine ia32, 1 frame, TLB of 16 entries in sets of 4, policy clock
+
+1. write 1234
+   +-----------+--------+--------+
+   |  31..22   | 21..12 | 11..0  |
+   | directory | table  | offset |
+   |     0     |   1    |  234   |
+   +-----------+--------+--------+
+   TLB    no entry for page 1
+   walk   PDE at 1000: 00000000  all zeros
+          page fault: the entry is not present (code 6)
+   core   the page is new: a page of zeros
+   walk   PDE at 1000: 00002007  address=2 U/S R/W P
+          PTE at 2004: 00000067  D A U/S R/W P
+          physical address 234, in frame 0
+   sets   word at 1000: 0000000000002007 becomes 0000000000002027
+   TLB    notes the page
+
+2. read 1238
+   +-----------+--------+--------+
+   |  31..22   | 21..12 | 11..0  |
+   | directory | table  | offset |
+   |     0     |   1    |  238   |
+   +-----------+--------+--------+
+   TLB    page 1 is in frame 0
+
+3. write abcd000
+   +-----------+--------+--------+
+   |  31..22   | 21..12 | 11..0  |
+   | directory | table  | offset |
+   |    2a     |  3cd   |   0    |
+   +-----------+--------+--------+
+   TLB    no entry for page abcd
+   walk   PDE at 10a8: 00000000  all zeros
+          page fault: the entry is not present (code 6)
+   core   the page is new: a page of zeros
+          page 1 lost frame 0 to it and was written to the drum, by clock: second chance as a circle with a hand
+   walk   PDE at 10a8: 00002007  address=2 U/S R/W P
+          PTE at 2f34: 00000067  D A U/S R/W P
+          physical address 0, in frame 0
+   sets   word at 10a8: 0000000000002007 becomes 0000000000002027
+   TLB    notes the page
+
+END
+diff wanted out
+
+for machine in $(sed -n 's/^\([a-z][a-z0-9-]*\) .*/\1/p' list); do
+    expect 0 explain --machine "$machine" --frames 1 w:1000 1004 w:3000 x:1000
+    [ "$(grep -c "core   the page is new" out)" = 2 ] || { cat out; exit 1; }
+    [ "$(grep -c "core   the page is read back from the drum" out)" = 1 ] || { cat out; exit 1; }
+    [ "$(grep -c "lost frame 0" out)" = 2 ] || { cat out; exit 1; }
+    [ "$(grep -c "is in frame 0\$" out)" = 1 ] || { cat out; exit 1; }
+done
+expect 0 explain 8000000000000000
+says out "general protection: the address is not canonical"
+expect 0 explain --machine s370 1000000
+says out "no address of 24 bits"
+expect 0 explain --policy fifo 1000 w:1000
+says out "a first write must walk"
+
+expect 2 explain
+says err "expected at least one ACCESS"
+for access in q:10 w: 10g -- 11111111111111111; do
+    expect 2 explain -- "$access"
+    says err "explain: $access: expected a hexadecimal address"
+done
+expect 2 explain --machine pdp11 10
+says err "there is no machine 'pdp11'"
+expect 2 explain --policy lucky 10
+says err "there is no policy 'lucky'"
+expect 1 explain --policy lru 10
+says err "it needs every reference"
+for frames in 0 x 1048577 -1; do
+    expect 2 explain --frames "$frames" 10
+    says err "--frames $frames: expected a number from 1 to 1048576"
+done
+expect 2 explain --machine s370 --frames 5000 10
+says err "s370 has at most 3584 frames"
+expect 2 explain --fast 10
+says err "no option --fast"
+status=0
+"$onelevel" explain 10 >/dev/full 2>err || status=$?
+[ "$status" = 1 ]
+says err "cannot be written: No space left on device"
