@@ -56,8 +56,9 @@ static bool explain_tlb(const struct scene *scene, const struct step *step)
 {
     struct ol_sim *const sim = scene->setup.sim;
     const uint64_t page = step->va >> sim->memory.page_shift;
-    const struct ol_tlb_entry *const entry =
-        step->va <= sim->format->is.last_va ? ol_tlb_lookup(&sim->tlb, sim->space_key | page) : NULL;
+    const struct ol_tlb_entry *const entry = step->va <= sim->format->is.last_va
+                                                 ? ol_tlb_lookup(&sim->tlb, sim->space_key | page, ol_sim_now(sim) + 1)
+                                                 : NULL;
     printf("%*sTLB    ", INDENT, "");
     if (!entry) printf("no entry for page %" PRIx64 "\n", page);
     else if (entry->rights & step->access) printf("page %" PRIx64 " is in frame %" PRIu32 "\n", page, entry->frame);

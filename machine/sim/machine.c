@@ -30,6 +30,8 @@ enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim
     struct ol_sim *const sim = calloc(1, sizeof *sim);
     if (!sim) return OL_E_NO_META;
     sim->format = format;
+    sim->last_va = format->is.last_va;
+    sim->page_shift = format->is.page_shift;
     enum ol_status status = ol_sim_memory_create(&sim->memory, format->is.page_shift, options->frames, tables);
     if (status != OL_OK) goto free_sim;
     status = ol_sim_reverse_create(&sim->reverse, options->frames);
@@ -90,7 +92,8 @@ struct ol_port ol_sim_port(struct ol_sim *sim)
 void ol_sim_get_counters(const struct ol_sim *sim, struct ol_sim_counters *out)
 {
     *out = sim->counters;
-    out->references = atomic_load_explicit(&sim->port.clock, memory_order_relaxed);
+    out->references = ol_sim_now(sim);
+    out->tlb_hits = out->references - out->tlb_misses;
     out->tables_peak = sim->memory.tables_peak;
 }
 
@@ -117,7 +120,7 @@ static enum ol_walk_outcome walk(struct ol_sim *sim, ol_va va, unsigned access, 
     if (result.outcome != OL_WALK_OK) return result.outcome;
     *frame = (ol_frame_no)(result.physical >> sim->memory.page_shift);
     const unsigned rights = result.dirty ? result.rights : result.rights & ~(unsigned)OL_WRITE;
-    ol_tlb_insert(&sim->tlb, sim->space_key | va >> sim->memory.page_shift, *frame, rights);
+    ol_tlb_insert(&sim->tlb, sim->space_key | va >> sim->page_shift, *frame, rights, ol_sim_now(sim));
     return OL_WALK_OK;
 }
 

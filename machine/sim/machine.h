@@ -53,9 +53,11 @@ struct ol_sim {
         uint32_t *free;        /* those given back, `count` of them, with room for all that were ever taken */
         uint32_t count, fresh; /* from `fresh` on, none was ever taken */
     } tags;
+    ol_va last_va;                   /* c: the format's, */
+    uint8_t page_shift;              /* c: … and this, close to what each reference wants */
     struct ol_space *space;          /* active; NULL if none */
     uint64_t space_key;              /* of the active space, for the TLB */
-    struct ol_sim_counters counters; /* but for references and tables_peak, which are kept elsewhere */
+    struct ol_sim_counters counters; /* but for references, tlb_hits and tables_peak, which are kept elsewhere */
 };
 
 extern const struct ol_pmap_ops ol_sim_pmap_ops;
@@ -88,16 +90,21 @@ enum ol_status ol_sim_write(struct ol_sim *sim, struct ol_space *space, ol_va va
 /* The part of ol_sim_reference that the TLB did not serve. */
 enum ol_status ol_sim_reference_slow(struct ol_sim *sim, ol_va va, unsigned access);
 
+/* The number of references made. */
+static inline uint64_t ol_sim_now(const struct ol_sim *sim)
+{
+    return atomic_load_explicit(&sim->port.clock, memory_order_relaxed);
+}
+
 /* Counts a reference; true if the TLB serves it, with the frame. */
 static inline bool ol_sim_hit(struct ol_sim *sim, ol_va va, unsigned access, ol_frame_no *frame)
 {
-    const uint64_t now = atomic_load_explicit(&sim->port.clock, memory_order_relaxed);
-    atomic_store_explicit(&sim->port.clock, now + 1, memory_order_relaxed);
-    if (va <= sim->format->is.last_va) {
-        const uint64_t page = va >> sim->memory.page_shift;
-        const struct ol_tlb_entry *const entry = ol_tlb_lookup(&sim->tlb, sim->space_key | page);
+    const uint64_t now = ol_sim_now(sim) + 1;
+    atomic_store_explicit(&sim->port.clock, now, memory_order_relaxed);
+    if (va <= sim->last_va) {
+        const uint64_t page = va >> sim->page_shift;
+        const struct ol_tlb_entry *const entry = ol_tlb_lookup(&sim->tlb, sim->space_key | page, now);
         if (entry && (entry->rights & access)) {
-            sim->counters.tlb_hits++;
             *frame = entry->frame;
             return true;
         }

@@ -168,14 +168,14 @@ static void test_a_missing_invalidation_goes_wrong(void **state)
         create(&fixture, *format, 64, 4);
         assert_int_equal(ol_sim_write(fixture.sim, fixture.space[0], 0, &byte, 1), OL_OK);
         const uint64_t key = ol_sim_page_key(ol_space_pmap(fixture.space[0]), 0);
-        const struct ol_tlb_entry *const found = ol_tlb_lookup(&fixture.sim->tlb, key);
+        const struct ol_tlb_entry *const found = ol_tlb_lookup(&fixture.sim->tlb, key, ol_sim_now(fixture.sim));
         assert_non_null(found);
         const struct ol_tlb_entry stale = *found;
 
         /* A write to a page that may be read only. */
         assert_int_equal(ol_region_protect(fixture.space[0], 0, 1, OL_READ), OL_OK);
         assert_int_equal(ol_sim_write(fixture.sim, fixture.space[0], 0, &byte, 1), OL_E_RIGHTS);
-        ol_tlb_insert(&fixture.sim->tlb, stale.key, stale.frame, stale.rights);
+        ol_tlb_insert(&fixture.sim->tlb, stale.key, stale.frame, stale.rights, ol_sim_now(fixture.sim));
         assert_int_equal(ol_sim_write(fixture.sim, fixture.space[0], 0, &byte, 1), OL_OK);
 
         /* Another page's contents. */
@@ -185,7 +185,7 @@ static void test_a_missing_invalidation_goes_wrong(void **state)
             byte = (unsigned char)(100 + page);
             assert_int_equal(ol_sim_write(fixture.sim, fixture.space[0], page_va(&fixture, page), &byte, 1), OL_OK);
         }
-        ol_tlb_insert(&fixture.sim->tlb, stale.key, stale.frame, stale.rights);
+        ol_tlb_insert(&fixture.sim->tlb, stale.key, stale.frame, stale.rights, ol_sim_now(fixture.sim));
         assert_int_equal(ol_sim_read(fixture.sim, fixture.space[0], 0, &byte, 1), OL_OK);
         assert_true(byte > 100);
         destroy(&fixture);
