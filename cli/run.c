@@ -50,6 +50,7 @@ static void usage(FILE *to)
           "  --encrypt           encrypts the swap file; the key is random and dies with the program\n"
           "  --policy NAME       which page goes: fifo (default), or another that does without exact\n"
           "                      references; `onelevel policies` lists them\n"
+          "  --no-prefetch       bring in a page only when it is touched\n"
           "  --no-move           copy pages as on kernels before 6.8\n"
           "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
           "  --quiet             prints no account\n"
@@ -75,6 +76,7 @@ enum option_key {
     OPT_SWAP_SIZE,
     OPT_ENCRYPT,
     OPT_POLICY,
+    OPT_NO_PREFETCH,
     OPT_NO_MOVE,
     OPT_JSON,
     OPT_QUIET,
@@ -88,6 +90,7 @@ static const struct option long_options[] = {{"ram", required_argument, NULL, OP
                                              {"swap-size", required_argument, NULL, OPT_SWAP_SIZE},
                                              {"encrypt", no_argument, NULL, OPT_ENCRYPT},
                                              {"policy", required_argument, NULL, OPT_POLICY},
+                                             {"no-prefetch", no_argument, NULL, OPT_NO_PREFETCH},
                                              {"no-move", no_argument, NULL, OPT_NO_MOVE},
                                              {"stats-json", required_argument, NULL, OPT_JSON},
                                              {"quiet", no_argument, NULL, OPT_QUIET},
@@ -147,6 +150,7 @@ static bool take_option(struct run_command *command, int key)
     case OPT_SWAP_SIZE: return take_size("--swap-size", optarg, &options->swap_bytes);
     case OPT_ENCRYPT: options->encrypt = true; return true;
     case OPT_POLICY: return take_policy(optarg, command->options.policy);
+    case OPT_NO_PREFETCH: options->no_prefetch = true; return true;
     case OPT_NO_MOVE: options->no_move = true; return true;
     case OPT_JSON: command->json = optarg; return true;
     case OPT_QUIET: command->quiet = true; return true;

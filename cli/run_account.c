@@ -35,7 +35,7 @@ static struct figures figures_of(const struct ol_run_shared *shared)
         .faults_minor = core->faults - core->faults_major,
         .faults_major = core->faults_major,
         .swapped_out = core->writebacks,
-        .swapped_in = core->faults_major,
+        .swapped_in = core->faults_major + core->prefetched_read,
     };
     if (all->compressed_in_bytes)
         figures.compression_ratio = (double)(all->compressed_in_pages * PAGE_BYTES) / (double)all->compressed_in_bytes;
@@ -73,6 +73,12 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
                    core->faults_zero, core->faults_soft, core->faults_rescued, core->faults_copied);
     row_count(to, "faults, minor", figures.faults_minor, note);
     row_count(to, "faults, major", figures.faults_major, "");
+    if (core->prefetch_samples)
+        (void)snprintf(note, sizeof(note), "pages; %.0f %% used, of %" PRIu64 " samples",
+                       100.0 * (double)core->prefetch_samples_used / (double)core->prefetch_samples,
+                       core->prefetch_samples);
+    else (void)snprintf(note, sizeof(note), "pages");
+    row_count(to, "brought in ahead", core->prefetched, note);
     (void)snprintf(note, sizeof(note), "%" PRIu64 " of them without a write", core->evictions_clean);
     row_count(to, "evictions", core->evictions, note);
     (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " of them to the swap file", all->file_pages_written);
@@ -129,6 +135,10 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "faults_soft", core->faults_soft);
     put(object, "faults_rescued", core->faults_rescued);
     put(object, "faults_copied", core->faults_copied);
+    put(object, "prefetched_pages", core->prefetched);
+    put(object, "prefetched_pages_read", core->prefetched_read);
+    put(object, "prefetch_samples", core->prefetch_samples);
+    put(object, "prefetch_samples_used", core->prefetch_samples_used);
     put(object, "evictions", core->evictions);
     put(object, "evictions_clean", core->evictions_clean);
     put(object, "writebacks", core->writebacks);

@@ -45,6 +45,9 @@ static void check_frames(struct check *check)
         check_frame_owner(check, number);
         if (frame->state == OL_FRAME_STANDBY)
             CHECK(check, !(frame->flags & OL_FRAME_DIRTY), "I3: a modified frame on standby");
+        if (frame->flags & OL_FRAME_SAMPLE)
+            CHECK(check, frame->state == OL_FRAME_ACTIVE && !(frame->flags & OL_FRAME_MAPPED) && !frame->wires,
+                  "I11: a sample that is mapped, wired or on its way out");
         if (frame->state != OL_FRAME_ACTIVE) {
             CHECK(check, !(frame->flags & OL_FRAME_MAPPED), "I3: a mapped frame that is not active");
             CHECK(check, !frame->wires, "I9: a wired frame that is not active");

@@ -13,6 +13,9 @@
  *                                                                                    v
  *                                                                      enter in the pmap, wire
  *
+ * Zero fill and read in take a batch: the pages that prefetch.c expects to be wanted next come along, and are entered
+ * with the wanted one. A page that was left as a sample of such a batch brings in the next batch when it is touched.
+ *
  * The lock is held from lookup to enter, except where a step says that it was dropped; then everything is looked up
  * again, because everything may have changed. A frame that was obtained meanwhile is kept for the next round. A page
  * to be copied has both its frames obtained before it is brought in: else, where frames are few, obtaining the second
@@ -25,16 +28,34 @@
 /* What resolved a fault; a later step only raises it. */
 enum fault_kind { FAULT_NONE, FAULT_SOFT, FAULT_RESCUED, FAULT_ZERO, FAULT_COPIED, FAULT_MAJOR };
 
+/* Where a page's contents are. */
+enum origin { AT_ZERO, AT_PAGER, AT_FRAME };
+
+/* Pages that are brought in together, from one kind of place. The first is the faulting one unless that is resident. */
+struct batch {
+    uint32_t count;
+    enum origin origin;
+    struct batch_page {
+        uint64_t page;
+        uint32_t anon;     /* OL_NIL: none yet, or no longer */
+        ol_frame_no frame; /* once it has one */
+    } of[OL_IO_PAGES_MAX];
+};
+
 struct fault {
     struct ol_system *system;
     struct ol_space *space;
     uint64_t page;
     unsigned access;
     bool wire;
-    bool expected;        /* the policy knows that the page is wanted */
-    bool again;           /* the lock was dropped: begin again */
-    uint32_t spares;      /* how many frames were obtained and not yet used */
-    ol_frame_no spare[2]; /* … which */
+    bool expected;                          /* the policy knows that the page is wanted */
+    bool again;                             /* the lock was dropped: begin again */
+    bool guessed;                           /* what to bring in ahead is known */
+    bool prepared;                          /* room was made for it */
+    uint32_t ahead;                         /* so many pages, not brought in yet */
+    struct ol_guess guess;                  /* … where */
+    uint32_t spares;                        /* how many frames were obtained and not yet used */
+    ol_frame_no spare[OL_IO_PAGES_MAX + 1]; /* … which */
     enum fault_kind kind;
     /* Of this round: */
     const struct ol_region *region;
@@ -59,67 +80,171 @@ static enum ol_status fault_lookup(struct fault *fault)
     return OL_OK;
 }
 
-/* At least n spare frames for this fault; may set again. */
-static enum ol_status fault_frames(struct fault *fault, uint32_t n)
+/* --- frames for it --- */
+
+/* At least `need` spare frames for this fault, `want` if they can be had; may set again. */
+static enum ol_status fault_frames(struct fault *fault, uint32_t need, uint32_t want)
 {
+    struct ol_system *system = fault->system;
     enum ol_status status = OL_OK;
-    while (fault->spares < n && status == OL_OK) {
-        status = ol_frame_obtain(fault->system, &fault->spare[fault->spares], &fault->again);
+    if (want > need && want > fault->spares && !fault->prepared) {
+        fault->prepared = true;
+        ol_frames_prepare(system, want - fault->spares, &fault->again);
+    }
+    while (fault->spares < need && status == OL_OK) {
+        status = ol_frame_obtain(system, &fault->spare[fault->spares], &fault->again);
         if (status == OL_OK) fault->spares++;
+    }
+    while (fault->spares < want && status == OL_OK) {
+        fault->spare[fault->spares] = ol_frame_obtain_at_once(system);
+        if (fault->spare[fault->spares] == OL_NO_FRAME) break;
+        fault->spares++;
     }
     return status;
 }
 
-/* Frames for a page that is to be brought in, and for its copy if it will be copied. */
-static enum ol_status fault_frames_in(struct fault *fault)
+/* Tells the policy once that the page is wanted, before frames are asked for. */
+static void fault_expect(struct fault *fault)
 {
-    const struct ol_policy *policy = &fault->system->policy;
-    if (policy->ops->expect && !fault->expected) {
-        fault->expected = true;
-        ol_policy_update(fault->system);
-        policy->ops->expect(&fault->system->policy, ol_ghost_find(fault->system, fault->anon));
+    struct ol_policy *policy = &fault->system->policy;
+    if (!policy->ops->expect || fault->expected) return;
+    fault->expected = true;
+    ol_policy_update(fault->system);
+    policy->ops->expect(policy, ol_ghost_find(fault->system, fault->anon));
+}
+
+/* Spare frames are used from the last one on: neighbours' frames for neighbours. */
+static void fault_arrange_frames(struct fault *fault)
+{
+    if (fault->spares < 2 || !fault->system->pmap->frame_arrange) return;
+    fault->system->pmap->frame_arrange(fault->system->machine, fault->spare, fault->spares);
+    for (uint32_t i = 0, j = fault->spares - 1; i < j; i++, j--) {
+        const ol_frame_no other = fault->spare[i];
+        fault->spare[i] = fault->spare[j];
+        fault->spare[j] = other;
     }
-    const bool copied = fault->anon != OL_NIL && fault->shared && fault->access & OL_WRITE;
-    return fault_frames(fault, copied ? 2 : 1);
 }
 
 /* Makes a spare frame the anon's. */
-static ol_frame_no fault_bind(struct fault *fault, uint32_t number)
+static ol_frame_no fault_bind(struct fault *fault, uint32_t number, uint64_t page)
 {
     const ol_frame_no frame = fault->spare[--fault->spares];
     struct ol_anon *anon = ol_anon_at(fault->system, number);
     anon->state = OL_ANON_RESIDENT;
     anon->where = frame;
     fault->system->frame[frame].anon = number;
-    fault->system->frame[frame].page = fault->page;
+    fault->system->frame[frame].page = page;
     return frame;
 }
 
-static enum ol_status fault_zero_fill(struct fault *fault)
+/* --- what to bring in --- */
+
+static enum origin origin_of(const struct ol_system *system, uint32_t anon)
+{
+    if (anon == OL_NIL || ol_anon_at(system, anon)->state == OL_ANON_ZERO) return AT_ZERO;
+    return ol_anon_at(system, anon)->state == OL_ANON_SWAPPED ? AT_PAGER : AT_FRAME;
+}
+
+/* Is the page a sample? It no longer is. */
+static bool fault_takes_sample(const struct fault *fault)
 {
     struct ol_system *system = fault->system;
-    const enum ol_status status = fault_frames_in(fault);
-    if (status != OL_OK || fault->again) return status;
-    if (fault->anon == OL_NIL) {
-        uint32_t *place = ol_overlay_place(system, fault->region->overlay, fault->index);
+    if (origin_of(system, fault->anon) != AT_FRAME) return false;
+    struct ol_frame *frame = &system->frame[ol_anon_at(system, fault->anon)->where];
+    if (!(frame->flags & OL_FRAME_SAMPLE)) return false;
+    frame->flags &= (uint8_t)~OL_FRAME_SAMPLE;
+    ol_prefetch_judge(system, true);
+    return true;
+}
+
+/* A page that is missed, or was left to be touched: how many more will be wanted? Decided once a fault. */
+static void fault_guess(struct fault *fault)
+{
+    const bool sample = fault_takes_sample(fault);
+    if (fault->guessed) return;
+    fault->guessed = true;
+    if (!sample && origin_of(fault->system, fault->anon) == AT_FRAME) return;
+    fault->ahead = ol_prefetch_window(fault->space, fault->page, &fault->guess);
+    if (fault->system->stalled) fault->ahead = 0;
+}
+
+/* The page i steps ahead, if it can be brought in without further ado; false ends the batch. */
+static bool batch_look(const struct fault *fault, struct batch *batch, uint32_t i)
+{
+    const struct ol_region *region = fault->region;
+    const uint64_t page = fault->page + (uint64_t)((int64_t)i * fault->guess.step);
+    bool shared;
+    if (page < region->first || page > region->last) return false;
+    const uint32_t anon =
+        ol_overlay_lookup(fault->system, region->overlay, region->offset + (page - region->first), &shared);
+    const enum origin origin = origin_of(fault->system, anon);
+    if (shared || (origin != AT_FRAME && batch->count && origin != batch->origin)) return false;
+    if (origin == AT_FRAME) return true;
+    batch->origin = origin;
+    batch->of[batch->count++] = (struct batch_page){page, anon, OL_NO_FRAME};
+    return true;
+}
+
+static void fault_gather(const struct fault *fault, struct batch *batch)
+{
+    batch->count = 0;
+    batch->origin = origin_of(fault->system, fault->anon);
+    if (batch->origin != AT_FRAME)
+        batch->of[batch->count++] = (struct batch_page){fault->page, fault->anon, OL_NO_FRAME};
+    for (uint32_t i = 1; i <= fault->ahead && batch_look(fault, batch, i);) i++;
+}
+
+/* Is that place of the batch the faulting page, and not one ahead of it? */
+static bool is_wanted(const struct fault *fault, const struct batch *batch, uint32_t i)
+{
+    return batch->of[i].page == fault->page;
+}
+
+/* --- bringing in --- */
+
+/* A page of zeros. OL_E_NO_META. */
+static enum ol_status zero_fill(struct fault *fault, struct batch_page *zero)
+{
+    struct ol_system *system = fault->system;
+    if (zero->anon == OL_NIL) {
+        const uint64_t index = fault->region->offset + (zero->page - fault->region->first);
+        uint32_t *place = ol_overlay_place(system, fault->region->overlay, index);
         if (!place) return OL_E_NO_META;
-        fault->anon = ol_anon_new(system);
-        if (fault->anon == OL_NIL) return OL_E_NO_META;
-        *place = fault->anon;
-        ol_overlay_count(system, fault->region->overlay, fault->index);
-        fault->shared = false;
+        zero->anon = ol_anon_new(system);
+        if (zero->anon == OL_NIL) return OL_E_NO_META;
+        *place = zero->anon;
+        ol_overlay_count(system, fault->region->overlay, index);
     }
-    const ol_frame_no frame = fault_bind(fault, fault->anon);
-    system->pmap->frame_zero(system->machine, frame);
+    zero->frame = fault_bind(fault, zero->anon, zero->page);
+    system->pmap->frame_zero(system->machine, zero->frame);
     /* A machine that cannot tell a write is not asked to keep these zeros apart from what follows. */
-    if (!system->is.has_modified) system->frame[frame].flags |= OL_FRAME_DIRTY;
-    ol_frame_activate(system, frame);
-    fault_becomes(fault, FAULT_ZERO);
+    if (!system->is.has_modified) system->frame[zero->frame].flags |= OL_FRAME_DIRTY;
+    ol_frame_activate(system, zero->frame);
+    return OL_OK;
+}
+
+static enum ol_status batch_zero_fill(struct fault *fault, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const bool wanted = is_wanted(fault, batch, i), is_new = batch->of[i].anon == OL_NIL;
+        const enum ol_status status = zero_fill(fault, &batch->of[i]);
+        if (status != OL_OK) {
+            batch->count = i;
+            return wanted ? status : OL_OK;
+        }
+        if (wanted) {
+            fault->anon = batch->of[i].anon;
+            if (is_new) fault->shared = false;
+            fault_becomes(fault, FAULT_ZERO);
+        } else {
+            fault->system->count.prefetched++;
+        }
+    }
     return OL_OK;
 }
 
 /* The read failed: the page stays at the pager. */
-static void fault_unbind(struct ol_system *system, ol_frame_no number, ol_slot slot)
+static void unbind(struct ol_system *system, ol_frame_no number, ol_slot slot)
 {
     struct ol_frame *frame = &system->frame[number];
     struct ol_anon *anon = ol_anon_at(system, frame->anon);
@@ -133,45 +258,160 @@ static void fault_unbind(struct ol_system *system, ol_frame_no number, ol_slot s
     ol_frame_release(system, number);
 }
 
-static enum ol_status fault_read_in(struct fault *fault)
+/* After a page was read: it is in use, or was unmapped meanwhile. False: the latter. */
+static bool has_come(struct ol_system *system, ol_frame_no number)
 {
-    struct ol_system *system = fault->system;
-    enum ol_status status = fault_frames_in(fault);
-    if (status != OL_OK || fault->again) return status;
-    const ol_slot slot = ol_anon_at(system, fault->anon)->where;
-    const ol_frame_no number = fault_bind(fault, fault->anon);
     struct ol_frame *frame = &system->frame[number];
-    frame->slot = slot;
-    system->count.pages_swapped--;
-    fault->again = true;
-    ol_swap_transfer(system, OL_IO_READ, &number, &slot, 1, &status);
-    if (status != OL_OK) {
-        fault_unbind(system, number, slot);
-        return OL_E_IO;
-    }
-    if (ol_anon_at(system, frame->anon)->refs == 0) { /* unmapped meanwhile */
+    if (ol_anon_at(system, frame->anon)->refs == 0) {
         ol_anon_free(system, frame->anon);
-        return OL_OK;
+        return false;
     }
-    if (!system->pager->ops->keep(system->pager, slot)) {
-        ol_swap_release(system, slot);
+    if (!system->pager->ops->keep(system->pager, frame->slot)) {
+        ol_swap_release(system, frame->slot);
         frame->slot = OL_NO_SLOT;
         frame->flags |= OL_FRAME_DIRTY;
     }
     ol_frame_activate(system, number);
-    fault_becomes(fault, FAULT_MAJOR);
-    return OL_OK;
+    return true;
 }
 
-/* Makes the page resident. */
-static enum ol_status fault_bring_in(struct fault *fault)
+static enum ol_status batch_read(struct fault *fault, struct batch *batch)
 {
     struct ol_system *system = fault->system;
-    if (fault->anon == OL_NIL) return fault_zero_fill(fault);
-    const struct ol_anon *anon = ol_anon_at(system, fault->anon);
-    if (anon->state == OL_ANON_ZERO) return fault_zero_fill(fault);
-    if (anon->state == OL_ANON_SWAPPED) return fault_read_in(fault);
-    switch (system->frame[anon->where].state) {
+    ol_frame_no frames[OL_IO_PAGES_MAX];
+    ol_slot slots[OL_IO_PAGES_MAX];
+    enum ol_status status[OL_IO_PAGES_MAX], result = OL_OK;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        slots[i] = ol_anon_at(system, batch->of[i].anon)->where;
+        frames[i] = batch->of[i].frame = fault_bind(fault, batch->of[i].anon, batch->of[i].page);
+        system->frame[frames[i]].slot = slots[i];
+        system->count.pages_swapped--;
+    }
+    fault->again = true;
+    ol_swap_transfer(system, OL_IO_READ, frames, slots, batch->count, status);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const bool wanted = is_wanted(fault, batch, i);
+        if (status[i] != OL_OK) {
+            unbind(system, frames[i], slots[i]);
+            batch->of[i].anon = OL_NIL;
+            if (wanted) result = OL_E_IO; /* else it is told to whoever touches that page */
+        } else if (!has_come(system, frames[i])) {
+            batch->of[i].anon = OL_NIL;
+        } else if (wanted) {
+            fault_becomes(fault, FAULT_MAJOR);
+        } else {
+            system->count.prefetched++;
+            system->count.prefetched_read++;
+        }
+    }
+    return result;
+}
+
+/* The rights with which a page may be mapped now. On a machine that cannot tell modified, a page whose copy is still
+ * good is entered without OL_WRITE until it is written; from then on it counts as modified. */
+static unsigned rights_now(struct ol_system *system, const struct ol_region *region, struct ol_frame *frame,
+                           bool shared, unsigned access)
+{
+    unsigned rights = region->rights;
+    if (shared) rights &= ~(unsigned)OL_WRITE;
+    if (system->is.has_modified || !(rights & OL_WRITE)) return rights;
+    if (!(access & OL_WRITE) && !(frame->flags & OL_FRAME_DIRTY)) return rights & ~(unsigned)OL_WRITE;
+    frame->flags |= OL_FRAME_DIRTY;
+    if (frame->slot != OL_NO_SLOT) ol_swap_release(system, frame->slot);
+    frame->slot = OL_NO_SLOT;
+    return rights;
+}
+
+/* Can the page of the batch still be entered? The lock was dropped since it was looked up. */
+static bool is_enterable(const struct fault *fault, const struct ol_region *region, const struct batch_page *page)
+{
+    bool shared;
+    if (page->anon == OL_NIL || page->page < region->first || page->page > region->last) return false;
+    const uint64_t index = region->offset + (page->page - region->first);
+    if (ol_overlay_lookup(fault->system, region->overlay, index, &shared) != page->anon || shared) return false;
+    const struct ol_frame *frame = &fault->system->frame[page->frame];
+    return frame->state == OL_FRAME_ACTIVE && frame->anon == page->anon && !frame->wires &&
+           !(frame->flags & (OL_FRAME_MAPPED | OL_FRAME_SAMPLE));
+}
+
+/* Enters a run of neighbours; what cannot be entered now will be when it is touched. */
+static void enter_run(struct fault *fault, uint64_t page, const ol_frame_no *frames, uint32_t n, unsigned rights,
+                      unsigned access)
+{
+    struct ol_system *system = fault->system;
+    const ol_va va = page << system->is.page_shift;
+    if (!n || system->pmap->enter(system->machine, fault->space->pmap, va, frames, n, rights, access) != OL_OK) return;
+    for (uint32_t i = 0; i < n; i++) system->frame[frames[i]].flags |= OL_FRAME_MAPPED;
+}
+
+/* Enters the batch, neighbours together. A page ahead was not referenced: where the machine notes that, the wanted page
+ * goes by itself. */
+static void batch_enter(struct fault *fault, const struct batch *batch)
+{
+    struct ol_system *system = fault->system;
+    const uint32_t number = ol_region_lookup(fault->space, fault->page);
+    const bool notes_access = system->is.has_referenced || system->is.has_modified;
+    ol_frame_no run[OL_IO_PAGES_MAX];
+    uint32_t n = 0;
+    uint64_t first = 0;
+    unsigned run_rights = 0, run_access = 0;
+    if (number == OL_NIL) return;
+    const struct ol_region *region = ol_region_at(system, number);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct batch_page *page = &batch->of[i];
+        const unsigned wanted = is_wanted(fault, batch, i) ? fault->access : OL_NONE;
+        if (!is_enterable(fault, region, page) || wanted & ~(unsigned)region->rights) continue;
+        const unsigned access = notes_access ? wanted : OL_NONE;
+        const unsigned rights = rights_now(system, region, &system->frame[page->frame], false, wanted);
+        if (!n || page->page != first + n || rights != run_rights || access != run_access) {
+            enter_run(fault, first, run, n, run_rights, run_access);
+            n = 0, first = page->page, run_rights = rights, run_access = access;
+        }
+        run[n++] = page->frame;
+    }
+    enter_run(fault, first, run, n, run_rights, run_access);
+}
+
+/* The last page of a batch is left to be touched: that says whether the others were wanted. */
+static void batch_sample(struct fault *fault, const struct batch *batch)
+{
+    if (!batch->count || is_wanted(fault, batch, batch->count - 1)) { /* all of the window is resident */
+        ol_prefetch_expect(&fault->guess, fault->page + (uint64_t)((int64_t)(fault->ahead + 1) * fault->guess.step));
+        return;
+    }
+    const struct batch_page *last = &batch->of[batch->count - 1];
+    ol_prefetch_expect(&fault->guess, last->page);
+    if (last->anon != OL_NIL) fault->system->frame[last->frame].flags |= OL_FRAME_SAMPLE;
+}
+
+/* Brings in the faulting page, if it is not resident, and those ahead of it. */
+static enum ol_status fault_batch(struct fault *fault)
+{
+    struct ol_system *system = fault->system;
+    struct batch batch;
+    fault_gather(fault, &batch);
+    /* A page that will be copied wants a second frame: see above. */
+    const bool missing = origin_of(system, fault->anon) != AT_FRAME;
+    const uint32_t copy = missing && fault->anon != OL_NIL && fault->shared && fault->access & OL_WRITE;
+    const uint32_t need = missing ? 1 + copy : 0;
+    if (missing) fault_expect(fault);
+    enum ol_status status = fault_frames(fault, need, batch.count + copy);
+    if (status != OL_OK || fault->again) return status;
+    if (batch.count > fault->spares - copy) batch.count = fault->spares - copy;
+    fault_arrange_frames(fault);
+    if (batch.count) status = batch.origin == AT_ZERO ? batch_zero_fill(fault, &batch) : batch_read(fault, &batch);
+    if (fault->ahead) batch_sample(fault, &batch);
+    if (batch.count > 1 || !missing) batch_enter(fault, &batch);
+    fault->ahead = 0;
+    return status;
+}
+
+/* A resident page: wait for its transfer, or rescue it. */
+static void fault_rescue(struct fault *fault)
+{
+    struct ol_system *system = fault->system;
+    const ol_frame_no number = ol_anon_at(system, fault->anon)->where;
+    switch (system->frame[number].state) {
     case OL_FRAME_BUSY:
     case OL_FRAME_CLEANING:
         ol_swap_wait(system);
@@ -179,25 +419,34 @@ static enum ol_status fault_bring_in(struct fault *fault)
         break;
     case OL_FRAME_STANDBY:
     case OL_FRAME_MODIFIED:
-        ol_frame_activate(system, anon->where);
+        ol_frame_activate(system, number);
         fault_becomes(fault, FAULT_RESCUED);
         break;
     default: break;
     }
-    return OL_OK;
+}
+
+/* Makes the page resident. */
+static enum ol_status fault_bring_in(struct fault *fault)
+{
+    fault_guess(fault);
+    const bool resident = origin_of(fault->system, fault->anon) == AT_FRAME;
+    if (resident) fault_rescue(fault);
+    if (fault->again || (resident && !fault->ahead)) return OL_OK;
+    return fault_batch(fault);
 }
 
 /* A shared page is about to be written: the space gets a copy of its own. */
 static enum ol_status fault_promote(struct fault *fault)
 {
     struct ol_system *system = fault->system;
-    const enum ol_status status = fault_frames(fault, 1);
+    const enum ol_status status = fault_frames(fault, 1, 1);
     if (status != OL_OK || fault->again) return status;
     uint32_t *place = ol_overlay_place(system, fault->region->overlay, fault->index);
     if (!place) return OL_E_NO_META;
     const uint32_t copy = ol_anon_new(system), original = *place;
     if (copy == OL_NIL) return OL_E_NO_META;
-    const ol_frame_no frame = fault_bind(fault, copy);
+    const ol_frame_no frame = fault_bind(fault, copy, fault->page);
     /* The original may be mapped here. It must not stay so if the copy cannot be entered: others will write it. */
     system->pmap->remove(system->machine, fault->space->pmap, fault->page << system->is.page_shift, 1);
     system->pmap->sync(system->machine);
@@ -209,20 +458,6 @@ static enum ol_status fault_promote(struct fault *fault)
     ol_frame_activate(system, frame);
     fault_becomes(fault, FAULT_COPIED);
     return OL_OK;
-}
-
-/* The rights with which the page may be mapped now. On a machine that cannot tell modified, a page whose copy is still
- * good is entered without OL_WRITE until it is written; from then on it counts as modified. */
-static unsigned fault_rights(struct fault *fault, struct ol_frame *frame)
-{
-    unsigned rights = fault->region->rights;
-    if (fault->shared) rights &= ~(unsigned)OL_WRITE;
-    if (fault->system->is.has_modified || !(rights & OL_WRITE)) return rights;
-    if (!(fault->access & OL_WRITE) && !(frame->flags & OL_FRAME_DIRTY)) return rights & ~(unsigned)OL_WRITE;
-    frame->flags |= OL_FRAME_DIRTY;
-    if (frame->slot != OL_NO_SLOT) ol_swap_release(fault->system, frame->slot);
-    frame->slot = OL_NO_SLOT;
-    return rights;
 }
 
 static void fault_touch(struct ol_system *system, ol_frame_no frame)
@@ -242,7 +477,7 @@ static enum ol_status fault_enter(struct fault *fault)
     if (frame->flags & OL_FRAME_MAPPED && system->pmap->query(system->machine, fault->space->pmap, va, &mapping) &&
         mapping.frame == number && !(fault->access & ~mapping.rights))
         return OL_OK; /* another thread was faster, or it is to be wired only */
-    const unsigned rights = fault_rights(fault, frame);
+    const unsigned rights = rights_now(system, fault->region, frame, fault->shared, fault->access);
     const enum ol_status status =
         system->pmap->enter(system->machine, fault->space->pmap, va, &number, 1, rights, fault->access);
     if (status != OL_OK) return status;
@@ -299,7 +534,7 @@ static void fault_count(struct ol_system *system, enum fault_kind kind)
     system->count.faults++;
 }
 
-static enum ol_status fault_locked(struct ol_space *space, uint64_t page, unsigned access, bool wire)
+enum ol_status ol_fault_locked(struct ol_space *space, uint64_t page, unsigned access, bool wire)
 {
     struct ol_system *system = space->system;
     struct fault fault = {.system = system, .space = space, .page = page, .access = access, .wire = wire};
@@ -315,7 +550,7 @@ static enum ol_status fault_locked(struct ol_space *space, uint64_t page, unsign
 enum ol_status ol_fault(struct ol_space *space, ol_va va, unsigned access)
 {
     ol_lock(space->system);
-    const enum ol_status status = fault_locked(space, va >> space->system->is.page_shift, access, false);
+    const enum ol_status status = ol_fault_locked(space, va >> space->system->is.page_shift, access, false);
     ol_unlock(space->system);
     return status;
 }
@@ -325,79 +560,4 @@ void ol_touch(struct ol_system *system, ol_frame_no frame)
     ol_lock(system);
     if (system->frame[frame].state == OL_FRAME_ACTIVE && !system->frame[frame].wires) fault_touch(system, frame);
     ol_unlock(system);
-}
-
-/* --- wiring ------------------------------------------------------------------------------------------------------ */
-
-/* The page's anon, or OL_NIL. */
-static uint32_t anon_of(struct ol_space *space, uint64_t page)
-{
-    const uint32_t number = ol_region_lookup(space, page);
-    if (number == OL_NIL) return OL_NIL;
-    const struct ol_region *region = ol_region_at(space->system, number);
-    bool shared;
-    return ol_overlay_lookup(space->system, region->overlay, region->offset + (page - region->first), &shared);
-}
-
-/* The frame of a resident page, or OL_NO_FRAME. */
-static ol_frame_no resident_frame(struct ol_space *space, uint64_t page)
-{
-    const uint32_t anon = anon_of(space, page);
-    if (anon == OL_NIL || ol_anon_at(space->system, anon)->state != OL_ANON_RESIDENT) return OL_NO_FRAME;
-    return ol_anon_at(space->system, anon)->where;
-}
-
-static void unwire_locked(struct ol_space *space, uint64_t first, uint64_t pages)
-{
-    struct ol_system *system = space->system;
-    for (uint64_t page = first; page < first + pages; page++) {
-        const ol_frame_no number = resident_frame(space, page);
-        if (number == OL_NO_FRAME || !system->frame[number].wires) continue; /* unmapped meanwhile */
-        if (--system->frame[number].wires) continue;
-        system->count.frames_wired--;
-        system->policy.ops->insert(&system->policy, number);
-    }
-}
-
-enum ol_status ol_space_wire(struct ol_space *space, ol_va va, uint64_t pages, unsigned access)
-{
-    struct ol_system *system = space->system;
-    const uint64_t first = va >> system->is.page_shift;
-    enum ol_status status = OL_OK;
-    uint64_t done = 0;
-    ol_lock(system);
-    while (done < pages && (status = fault_locked(space, first + done, access, true)) == OL_OK) done++;
-    if (status != OL_OK) unwire_locked(space, first, done);
-    ol_unlock(system);
-    return status;
-}
-
-void ol_space_unwire(struct ol_space *space, ol_va va, uint64_t pages)
-{
-    ol_lock(space->system);
-    unwire_locked(space, va >> space->system->is.page_shift, pages);
-    ol_unlock(space->system);
-}
-
-enum ol_residence ol_page_residence(struct ol_space *space, ol_va va)
-{
-    struct ol_system *system = space->system;
-    enum ol_residence residence = OL_ABSENT;
-    ol_lock(system);
-    const uint32_t anon = anon_of(space, va >> system->is.page_shift);
-    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_RESIDENT) residence = OL_RESIDENT;
-    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) residence = OL_SWAPPED;
-    ol_unlock(system);
-    return residence;
-}
-
-ol_slot ol_page_slot(struct ol_space *space, ol_va va)
-{
-    struct ol_system *system = space->system;
-    ol_slot slot = OL_NO_SLOT;
-    ol_lock(system);
-    const uint32_t anon = anon_of(space, va >> system->is.page_shift);
-    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) slot = ol_anon_at(system, anon)->where;
-    ol_unlock(system);
-    return slot;
 }

@@ -149,6 +149,7 @@ void ol_frame_withdraw(struct ol_system *system, ol_frame_no number)
     } else {
         system->policy.ops->remove(&system->policy, number);
     }
+    frame->flags &= (uint8_t)~OL_FRAME_SAMPLE;
     frame->state = OL_FRAME_BUSY;
 }
 

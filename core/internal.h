@@ -47,6 +47,7 @@ enum ol_frame_flags {
     OL_FRAME_MAPPED = 2,  /* some pmap may map it */
     OL_FRAME_COLD = 4,    /* free, and its memory was given back (frame_discard) */
     OL_FRAME_WRITTEN = 8, /* written to the pager since it was brought in */
+    OL_FRAME_SAMPLE = 16, /* read ahead, active and left unmapped, to see whether it will be used */
 };
 
 struct ol_frame {
@@ -111,16 +112,28 @@ struct ol_region {
     uint8_t rights;               /* s: */
 };
 
+/* Faults at a constant distance from each other (prefetch.c). */
+struct ol_stream {
+    uint64_t expected; /* s: where the next fault is expected; without a window: where the last one was */
+    uint64_t used;     /* s: when, by the space's clock; 0: never */
+    int32_t step;      /* s: pages between two faults; 0: not known yet */
+    uint32_t window;   /* s: pages to bring in beyond one; 0: not confirmed yet */
+};
+
+enum { OL_STREAMS = 8 };
+
 struct ol_space {
-    struct ol_system *system;   /* c: */
-    struct ol_pmap *pmap;       /* c: */
-    uint64_t first, last;       /* c: virtual page numbers, inclusive */
-    uint64_t mapped_pages;      /* s: sizes of all regions together */
-    uint32_t root;              /* s: region tree */
-    uint32_t recent;            /* s: the region of the last fault, or OL_NIL */
-    uint32_t number;            /* c: its own number in the pool */
-    struct ol_space *next;      /* s: the system's other spaces */
-    struct ol_space **previous; /* s: who points here */
+    struct ol_system *system;            /* c: */
+    struct ol_pmap *pmap;                /* c: */
+    uint64_t first, last;                /* c: virtual page numbers, inclusive */
+    uint64_t mapped_pages;               /* s: sizes of all regions together */
+    uint32_t root;                       /* s: region tree */
+    uint32_t recent;                     /* s: the region of the last fault, or OL_NIL */
+    uint32_t number;                     /* c: its own number in the pool */
+    struct ol_space *next;               /* s: the system's other spaces */
+    struct ol_space **previous;          /* s: who points here */
+    uint64_t stream_clock;               /* s: */
+    struct ol_stream stream[OL_STREAMS]; /* s: */
 };
 
 /* --- swap slots (swap.c) --------------------------------------------------------------------------------------- */
@@ -171,6 +184,8 @@ struct ol_system {
     uint32_t io_waiters;       /* s: who sleeps until io_generation changes */
     uint32_t stalled; /* s: nothing could be written: so many frames are taken over budget before it is tried again */
     bool warned_over_budget; /* s: */
+    uint32_t prefetch_max;   /* c: most pages brought in ahead of a fault; 0: none */
+    uint32_t prefetch_limit; /* s: … as far as it has proved useful */
 
     struct ol_frame_list free;     /* s: with memory; the youngest is used first */
     struct ol_frame_list cold;     /* s: free, memory given back */
@@ -320,5 +335,28 @@ void ol_swap_wait(struct ol_system *system);
 void ol_reclaim(struct ol_system *system, uint32_t target);
 /* A free frame, now BUSY; reclaims if there is none. May drop the lock: *dropped is then set. OL_E_NO_FRAMES. */
 enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool *dropped);
+/* Sees to it that n frames can be had at once, if that is possible. May drop the lock: *dropped is then set. */
+void ol_frames_prepare(struct ol_system *system, uint32_t n, bool *dropped);
+/* A frame that can be had at once, now BUSY, or OL_NO_FRAME. */
+ol_frame_no ol_frame_obtain_at_once(struct ol_system *system);
+
+/* prefetch.c */
+/* A page was missed, or a sample was touched: how many pages after it to bring in, and at what distance from each
+ * other.
+ */
+struct ol_guess {
+    struct ol_stream *stream;
+    uint64_t made; /* stream->used then: another fault may have taken the stream since */
+    int64_t step;  /* not 0 */
+};
+uint32_t ol_prefetch_window(struct ol_space *space, uint64_t page, struct ol_guess *out);
+/* Where the guess, if it was right, will be met by the next fault. */
+void ol_prefetch_expect(const struct ol_guess *guess, uint64_t page);
+/* A sample was touched, or was evicted untouched. */
+void ol_prefetch_judge(struct ol_system *system, bool used);
+
+/* fault.c */
+/* ol_fault for a page number; wires the page if `wire`. Lock held on entry and exit, maybe not in between. */
+enum ol_status ol_fault_locked(struct ol_space *space, uint64_t page, unsigned access, bool wire);
 
 #endif

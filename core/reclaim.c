@@ -56,7 +56,8 @@ static uint32_t deactivate(struct ol_system *system, uint32_t n)
         if (victims[i] == OL_NO_FRAME) continue;
         struct ol_frame *frame = &system->frame[victims[i]];
         OL_ASSERT(system, frame->state == OL_FRAME_ACTIVE && !frame->wires, "I9");
-        frame->flags &= (uint8_t)~OL_FRAME_MAPPED;
+        if (frame->flags & OL_FRAME_SAMPLE) ol_prefetch_judge(system, false);
+        frame->flags &= (uint8_t) ~(OL_FRAME_MAPPED | OL_FRAME_SAMPLE);
         const bool dirty = ol_frame_is_dirty(system, victims[i]);
         frame->state = dirty ? OL_FRAME_MODIFIED : OL_FRAME_STANDBY;
         ol_frame_list_push(system, dirty ? &system->modified : &system->standby, victims[i]);
@@ -200,6 +201,22 @@ enum ol_status ol_frame_obtain(struct ol_system *system, ol_frame_no *out, bool 
     }
     *out = take_over_budget(system);
     return *out == OL_NO_FRAME ? OL_E_NO_FRAMES : OL_OK;
+}
+
+void ol_frames_prepare(struct ol_system *system, uint32_t n, bool *dropped)
+{
+    const uint32_t wanted = system->low + n;
+    if (system->stalled || available(system) >= (int64_t)wanted) return;
+    system->count.reclaims_ahead++;
+    ol_reclaim(system, wanted > system->high ? wanted : system->high);
+    *dropped = true;
+}
+
+ol_frame_no ol_frame_obtain_at_once(struct ol_system *system)
+{
+    if (system->stalled) return OL_NO_FRAME;
+    const ol_frame_no number = ol_frame_take(system);
+    return number == OL_NO_FRAME && system->standby.count ? evict(system) : number;
 }
 
 void ol_system_reclaim(struct ol_system *system)

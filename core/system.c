@@ -14,7 +14,7 @@ static void pools_init(struct ol_system *system)
 static bool config_is_valid(const struct ol_config *config)
 {
     return config->frames > 0 && config->frames <= config->frames_max && config->frames_max < OL_NO_FRAME &&
-           config->low <= config->high && config->high < config->frames;
+           config->low <= config->high && config->high < config->frames && config->prefetch_max < OL_IO_PAGES_MAX;
 }
 
 bool ol_policy_suits(const struct ol_policy_ops *policy, const struct ol_capabilities *machine)
@@ -111,6 +111,7 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
     system->budget = config->frames;
     system->low = config->low;
     system->high = config->high;
+    system->prefetch_max = system->prefetch_limit = config->prefetch_max;
     system->policy = (struct ol_policy){
         .ops = config->policy,
         .core = system,

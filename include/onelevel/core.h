@@ -36,6 +36,8 @@ struct ol_config {
     /* Watermarks, in frames. Below `low` free ones, reclaim works until there are `high`, counting standby frames.
      * Both 0: exact replacement, one victim per fault; the form in which simulators count. */
     uint32_t low, high;
+    uint32_t
+        prefetch_max; /* most pages that a fault brings in ahead; below OL_IO_PAGES_MAX; 0: none, as simulators count */
 };
 
 /* Counts since creation, but for those marked "now". Exact. */
@@ -47,6 +49,10 @@ struct ol_statistics {
     uint64_t faults_soft;             /* … by entering a mapping of a page in use: forgotten, or too few rights */
     uint64_t faults_copied;           /* … by copying a shared page (copy-on-write) */
     uint64_t faults_refused;          /* … not resolved: no region, no right, or an error */
+    uint64_t prefetched;              /* pages brought in ahead of their first access: zeros or from the pager */
+    uint64_t prefetched_read;         /* … from the pager */
+    uint64_t prefetch_samples;        /* pages brought in ahead of which is known whether they were used */
+    uint64_t prefetch_samples_used;   /* … and were */
     uint64_t evictions;               /* pages that lost their frame */
     uint64_t evictions_clean;         /* … without a write: a valid copy, or zeros, existed */
     uint64_t writebacks;              /* pages written to the pager */

@@ -41,6 +41,7 @@ struct ol_memory_options {
                                   "file:DIRECTORY", "none"; NULL: "compressed,file" */
     uint64_t swap_bytes;       /* bounds the swap file; 0: as the disk allows */
     bool encrypt;              /* encrypts the swap file, with a key that dies with the process */
+    bool no_prefetch;          /* bring in a page only when it is touched */
     bool no_move;              /* copy pages as on kernels without UFFDIO_MOVE (before 6.8) */
 };
 

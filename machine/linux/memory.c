@@ -12,7 +12,8 @@
 
 enum {
     MINIMUM_BYTES = 1 << 20,   /* below it watermarks, compression state and a few wired pages would be all there is */
-    HIGH_WATERMARK_MAX = 64,   /* frames: one cluster */
+    HIGH_WATERMARK_MAX = 128,  /* frames: what the longest read-ahead wants, twice */
+    PREFETCH_MAX = 63,         /* pages: with the one that is wanted, as many as one transfer takes */
     STOCK_MAX = 64,            /* frames lent ahead: what one cluster may take of the compressed store, twice */
     FAULTS_BETWEEN_TENDS = 64, /* tables grow slowly: some kilobytes in so many faults */
 };
@@ -106,6 +107,7 @@ static enum ol_status make_system(struct ol_memory *memory, const struct ol_memo
     }
     config.high = smaller(HIGH_WATERMARK_MAX, config.frames / 16);
     config.low = config.high / 4;
+    if (!options->no_prefetch) config.prefetch_max = smaller(PREFETCH_MAX, config.high / 2);
     const enum ol_status status = ol_system_create(&config, &memory->system);
     if (status != OL_OK)
         *error = status == OL_E_INVALID       ? "the policy does not know that parameter"

@@ -49,6 +49,9 @@ void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out)
 /* True if address lies in the memory's window. */
 bool ol_memory_contains(const struct ol_memory *memory, const void *address);
 
+/* ol_memory_get_statistics. */
+void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out);
+
 /* Around a fork: no other thread is in the core, the child makes the memory its own. OL_E_UNSUPPORTED, OL_E_NO_META,
  * OL_E_NO_SWAP, OL_E_IO: the child cannot be given correct data and must not go on. */
 void ol_memory_fork_prepare(struct ol_memory *memory);

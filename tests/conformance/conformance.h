@@ -5,7 +5,7 @@
  * Conditions that hold for all tests:
  * - They see include/onelevel/core.h and the testbed, nothing else.
  * - Every step is one of the macros below: after each, ol_check must find nothing.
- * - Each is run for every testbed, every policy, in exact mode and with watermarks (struct variant).
+ * - Each is run for every testbed, every policy, in every mode (struct variant).
  */
 #ifndef OL_TESTS_CONFORMANCE_H
 #define OL_TESTS_CONFORMANCE_H
@@ -22,11 +22,19 @@
 
 enum { SPACE_PAGES_MOST = 1 << 16, RW = OL_READ | OL_WRITE };
 
+enum mode {
+    MODE_EXACT,      /* watermarks 0, 0 */
+    MODE_WATERMARKS, /* reclaim works ahead */
+    MODE_PREFETCH,   /* … and faults bring in what is expected next */
+    MODES
+};
+
 /* What the tests are being run for; set by main.c. */
 struct variant {
     const struct ol_testbed *bed;
     const struct ol_policy_ops *policy;
-    bool exact;           /* watermarks 0, 0 */
+    enum mode mode;
+    bool exact;           /* mode == MODE_EXACT */
     uint64_t space_pages; /* of a world's space: SPACE_PAGES_MOST, or all that the machine has */
 };
 extern struct variant variant;
@@ -41,6 +49,7 @@ struct world_options {
     uint64_t space_pages; /* SPACE_PAGES */
     uint32_t pager_pages; /* most pages the pager holds: as many as it has slots, 8192 */
     bool no_pager;
+    bool no_prefetch; /* what is counted would depend on it */
     bool drop_copies; /* the pager's copy of a page is not kept while the page is resident */
     uint64_t chaos;   /* seed; see pmap_faulty.h */
 };
@@ -97,7 +106,7 @@ struct group {
     const struct CMUnitTest *tests;
     size_t count;
 };
-extern const struct group regions_group, pages_group, wiring_group, spaces_group, pressure_group, threads_group,
-    soak_group;
+extern const struct group regions_group, pages_group, prefetch_group, wiring_group, spaces_group, pressure_group,
+    threads_group, soak_group;
 
 #endif

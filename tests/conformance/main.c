@@ -8,11 +8,13 @@
 
 enum { SKIPPED = 77 };
 
-static const struct group *const groups[] = {&regions_group,  &pages_group,   &wiring_group, &spaces_group,
-                                             &pressure_group, &threads_group, &soak_group};
+static const struct group *const groups[] = {&regions_group, &pages_group,    &prefetch_group, &wiring_group,
+                                             &spaces_group,  &pressure_group, &threads_group,  &soak_group};
+
+static const char *const mode_names[MODES] = {"exact", "watermarks", "prefetch"};
 
 /* The groups in which it matters what the policy does; all groups are run for the first policies. */
-enum { POLICIES_ALL_GROUPS = 3, GROUPS_FOR_ALL_POLICIES = 4 };
+enum { POLICIES_ALL_GROUPS = 3, GROUPS_FOR_ALL_POLICIES = 5 };
 
 static int run_variant(size_t first)
 {
@@ -20,19 +22,19 @@ static int run_variant(size_t first)
     for (size_t i = first; i < sizeof(groups) / sizeof(groups[0]); i++) {
         char name[128];
         (void)snprintf(name, sizeof(name), "%s on %s, %s, %s", groups[i]->name, variant.bed->name, variant.policy->name,
-                       variant.exact ? "exact" : "watermarks");
+                       mode_names[variant.mode]);
         failed += _cmocka_run_group_tests(name, groups[i]->tests, groups[i]->count, NULL, NULL);
     }
     return failed;
 }
 
 /* All policies and modes on the first machine. What the others differ in is no matter of policy: each mode once, and
- * under a sanitizer only the one that does more. */
-static bool is_wanted(const struct ol_testbed *const *bed, const struct ol_policy_ops *policy, bool exact)
+ * under a sanitizer only the one that does most. */
+static bool is_wanted(const struct ol_testbed *const *bed, const struct ol_policy_ops *policy, enum mode mode)
 {
     if (bed == ol_testbeds || (*bed)->kind == NULL) return true;
-    if (exact) return policy == &ol_policy_fifo && !OL_SANITIZED;
-    return policy == &ol_policy_clock;
+    if (mode == MODE_PREFETCH) return policy == &ol_policy_clock;
+    return policy == (mode == MODE_EXACT ? &ol_policy_fifo : &ol_policy_second_chance) && !OL_SANITIZED;
 }
 
 static uint64_t space_pages(const struct ol_testbed *bed)
@@ -53,11 +55,10 @@ int main(void)
         for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++) {
             if (!ol_policy_suits(*policy, (*bed)->is)) continue;
             const bool all = policy - ol_policies < POLICIES_ALL_GROUPS;
-            for (int exact = 0; exact < 2; exact++) {
-                if (!is_wanted(bed, *policy, exact != 0)) continue;
+            for (enum mode mode = 0; mode < MODES; mode++) {
+                if (!is_wanted(bed, *policy, mode) || (!all && mode == MODE_WATERMARKS)) continue;
                 run++;
-                variant = (struct variant){
-                    .bed = *bed, .policy = *policy, .exact = exact != 0, .space_pages = space_pages(*bed)};
+                variant = (struct variant){*bed, *policy, mode, mode == MODE_EXACT, space_pages(*bed)};
                 failed += run_variant(all ? 0 : GROUPS_FOR_ALL_POLICIES);
             }
         }

@@ -7,7 +7,7 @@ static struct world world; /* of the running test */
 static void test_zero_fill(void **state)
 {
     (void)state;
-    world_create(&world, &(struct world_options){0});
+    world_create(&world, &(struct world_options){.no_prefetch = true});
     OK(&world, map_at(&world, 0, 32, RW));
     for (uint64_t page = 0; page < 32; page++) IS(&world, world.space, at(&world, page), 0);
     assert_int_equal(world_statistics(&world).faults_zero, 32);
@@ -24,7 +24,7 @@ static void test_zero_fill(void **state)
 static void test_evict_and_refault(void **state)
 {
     (void)state;
-    world_create(&world, &(struct world_options){0});
+    world_create(&world, &(struct world_options){.no_prefetch = true});
     OK(&world, map_at(&world, 0, 300, RW));
     put_all(&world, 0, 300);
     struct ol_statistics now = world_statistics(&world);
@@ -128,7 +128,7 @@ static void test_rewriting(void **state)
 static void test_discard(void **state)
 {
     (void)state;
-    world_create(&world, &(struct world_options){0});
+    world_create(&world, &(struct world_options){.no_prefetch = true});
     OK(&world, map_at(&world, 0, 100, RW));
     OK(&world, map_at(&world, 120, 80, RW));
     put_all(&world, 0, 100);

@@ -30,7 +30,7 @@ static void test_fork_shares_until_written(void **state)
 {
     (void)state;
     struct ol_space *child;
-    world_create(&world, &(struct world_options){0});
+    world_create(&world, &(struct world_options){.no_prefetch = true});
     OK(&world, map_at(&world, 0, 40, RW));
     put_all(&world, 0, 30);
     OK(&world, ol_space_fork(world.space, &child));

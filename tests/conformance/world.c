@@ -31,6 +31,7 @@ void world_create(struct world *world, const struct world_options *options)
         .frames_max = options->frames_max ? options->frames_max : frames,
         .low = variant.exact ? 0 : frames / 16,
         .high = variant.exact ? 0 : frames / 4,
+        .prefetch_max = variant.mode == MODE_PREFETCH && !options->no_prefetch ? frames / 8 : 0,
         .policy = variant.policy,
         .pager = make_pager(options),
     };

@@ -32,6 +32,7 @@ enum ol_status ol_bed_create(const struct ol_testbed *kind, const struct ol_bed_
             .frames_max = options->frames_max,
             .low = options->low,
             .high = options->high,
+            .prefetch_max = options->prefetch_max,
         };
         status = ol_system_create(&config, &bed->system);
     }
