@@ -13,8 +13,10 @@ static bool copy_all(const struct ol_bounce *bounce, unsigned long bytes, bool t
 {
     char *ours = bounce->part.iov_base;
     for (unsigned long i = 0; i < bounce->count && bytes; i++) {
-        const unsigned long piece = bounce->vector[i].iov_len < bytes ? bounce->vector[i].iov_len : bytes;
-        const unsigned long theirs = (unsigned long)(uintptr_t)bounce->vector[i].iov_base;
+        struct iovec part;
+        if (!ol_user_read(&part, (unsigned long)(uintptr_t)&bounce->vector[i], sizeof(part))) return false;
+        const unsigned long piece = part.iov_len < bytes ? part.iov_len : bytes;
+        const unsigned long theirs = (unsigned long)(uintptr_t)part.iov_base;
         if (to_program ? !ol_user_write(theirs, ours, piece) : !ol_user_read(ours, theirs, piece)) return false;
         ours += piece;
         bytes -= piece;
@@ -31,7 +33,11 @@ static void give_back(const struct ol_bounce *bounce)
 long ol_bounce_begin(struct ol_bounce *bounce, const struct iovec *vector, unsigned long count, bool kernel_reads)
 {
     *bounce = (struct ol_bounce){.vector = vector, .count = count};
-    for (unsigned long i = 0; i < count; i++) bounce->part.iov_len += vector[i].iov_len;
+    for (unsigned long i = 0; i < count; i++) {
+        struct iovec part;
+        if (!ol_user_read(&part, (unsigned long)(uintptr_t)&vector[i], sizeof(part))) return -EFAULT;
+        bounce->part.iov_len += part.iov_len;
+    }
     if (!bounce->part.iov_len) return 0;
     bounce->part.iov_base =
         mmap(NULL, bounce->part.iov_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

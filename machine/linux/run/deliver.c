@@ -93,18 +93,36 @@ static bool lets_through(struct ol_thread *thread, unsigned long bit)
            (!(atomic_load(&thread->blocked) & bit) || atomic_load(&thread->waits_for) & bit);
 }
 
+/* One thread may not send another what the kernel or a third sent: that waits in its record, and a signal that bears
+ * the record's address tells it to look there. */
+static void pass_on(struct ol_thread *other, int signal, struct ol_pending *pending, const siginfo_t *info)
+{
+    siginfo_t look = {.si_signo = signal, .si_code = SI_QUEUE};
+    look.si_pid = ol_runtime.pid;
+    look.si_value.sival_ptr = other;
+    pending_put(pending, info);
+    queue_to(atomic_load(&other->tid), signal, &look);
+}
+
+bool ol_signal_unwrap(siginfo_t *info)
+{
+    const struct ol_thread *thread = ol_thread_self();
+    const bool look = ol_signal_is_ours(info->si_signo) && info->si_code == SI_QUEUE &&
+                      info->si_pid == ol_runtime.pid && info->si_value.sival_ptr == thread;
+    return !look || ol_signal_take_pending(ol_signal_bit(info->si_signo), info);
+}
+
 /* Sent while this thread has it blocked: another one may take it, else it waits. */
 static void keep_blocked(int signal, const siginfo_t *info)
 {
     struct ol_thread *thread = ol_thread_self();
     const bool to_process = info->si_code != SI_TKILL;
-    const struct ol_thread *other = to_process ? ol_thread_find(lets_through, ol_signal_bit(signal)) : NULL;
-    if (other) {
-        queue_to(atomic_load(&other->tid), signal, info);
-        return;
+    struct ol_thread *other = to_process ? ol_thread_find(lets_through, ol_signal_bit(signal)) : NULL;
+    for (int i = 0; i < OL_OURS; i++) {
+        if (ours[i] != signal) continue;
+        if (other) pass_on(other, signal, &other->pending[i], info);
+        else pending_put(to_process ? &of_process[i] : &thread->pending[i], info);
     }
-    for (int i = 0; i < OL_OURS; i++)
-        if (ours[i] == signal) pending_put(to_process ? &of_process[i] : &thread->pending[i], info);
 }
 
 void ol_signal_defer(int signal, const siginfo_t *info, unsigned long mask)
@@ -297,6 +315,10 @@ void ol_on_signal(int signal, siginfo_t *info, void *interrupted)
     const bool is_fault = ol_signal_is_ours(signal) && info->si_code > 0;
     if (is_fault && ol_user_refuse(context)) return;
     const enum ol_interrupted where = ol_interruptible_end(context);
+    if (!ol_signal_unwrap(info)) { /* somebody took it already */
+        if (where == OL_INTERRUPTED_WAITING) ol_interruptible_restart(context);
+        return;
+    }
     const bool inside =
         where != OL_INTERRUPTED_NOT || ol_thread_is_inside((unsigned long)context->uc_mcontext.gregs[REG_RSP]);
     if (is_fault && inside) die_of_ourselves(signal, context);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "machine/linux/run/signals.h"
+#include "machine/linux/run/trap.h"
 #include "machine/linux/run/user.h"
 
 enum { KERNEL_MASK_BYTES = 8 };
@@ -238,18 +239,21 @@ static long call_sigpending(const struct ol_call *call)
 static long call_sigtimedwait(struct ol_call *call)
 {
     struct ol_thread *thread = ol_thread_self();
+    const unsigned long to = (unsigned long)call->argument[1];
     unsigned long set;
     siginfo_t info;
     if (call->argument[3] != KERNEL_MASK_BYTES) return -EINVAL;
     if (!take_mask((unsigned long)call->argument[0], &set)) return -EFAULT;
     atomic_store(&thread->waits_for, set & OL_OURS_MASK); /* before looking: who sends meanwhile sends it here */
-    const int pending = ol_signal_take_pending(set, &info);
-    long result = pending;
-    if (!pending) result = ol_wire_call(call);
-    else if (call->argument[1] && !ol_user_write((unsigned long)call->argument[1], &info, sizeof(info)))
-        result = -EFAULT;
+    long result = ol_signal_take_pending(set, &info);
+    if (!result) {
+        call->argument[0] = address_of(&set);
+        call->argument[1] = address_of(&info);
+        result = ol_wire_call(call);
+        if (result > 0 && !ol_signal_unwrap(&info)) result = OL_RESTART;
+    }
     atomic_store(&thread->waits_for, 0);
-    return result;
+    return result > 0 && to && !ol_user_write(to, &info, sizeof(info)) ? -EFAULT : result;
 }
 
 /* --- alternate stack -----------------------------------------------------------------------------------------------

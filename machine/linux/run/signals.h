@@ -65,6 +65,9 @@ void ol_signal_return(ucontext_t *context);
 unsigned long ol_signals_pending(void);
 /* Takes one of these that waits: its number, or 0. */
 int ol_signal_take_pending(unsigned long mask, siginfo_t *info);
+/* Of ours, sent by a thread of this process for another that had it blocked: becomes what was sent first. False: that
+ * is taken already. */
+bool ol_signal_unwrap(siginfo_t *info);
 /* The program ignores this signal of ours from now on: what waits is dropped. */
 void ol_signal_drop_pending(int signal);
 /* It is delivered when the trapped call under way has ended. */

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 
 #include "machine/linux/run/bounce.h"
 #include "machine/linux/run/runtime.h"
+#include "machine/linux/run/user.h"
 #include "machine/linux/run/wires.h"
 
 enum { OBJECT_BYTES = 1024, OBJECT_BYTES_MAX = 64 << 10, ABSENT_TRIES = 64, VECTOR_MAX = 64 };
@@ -154,6 +156,14 @@ static bool may_continue(const struct ol_call *call, enum direction direction)
     return S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) || is_memory_device(&status);
 }
 
+/* A transfer of a file is not ended by signals. */
+static bool is_file(const struct ol_call *call)
+{
+    struct stat status = {0};
+    return call->number != SYS_getrandom &&
+           ol_raw(SYS_fstat, call->argument[0], address_of(&status), 0, 0, 0, 0) == 0 && S_ISREG(status.st_mode);
+}
+
 /* Must a transfer not be made in pieces? Messages keep their bounds, and so do the requests of some devices. */
 static bool must_be_whole(const struct ol_call *call)
 {
@@ -223,6 +233,7 @@ static long buffer_call(struct ol_call *call, const struct buffer_rule *rule)
     if (rule->amount != PIECES || rest <= limit || !ol_in_window((unsigned long)call->argument[rule->buffer]))
         return buffer_piece(call, rule);
     if (must_be_whole(call)) return buffer_bounced(call, rule);
+    call->uninterruptible = is_file(call);
     for (;;) {
         const unsigned long piece = rest < limit ? rest : limit;
         call->argument[rule->size] = (long)piece;
@@ -254,7 +265,8 @@ static long take_piece(struct vector_piece *piece, struct ol_wires *wires, const
     piece->count = 0;
     piece->bytes = 0;
     for (unsigned long i = 0; i < count && piece->count < VECTOR_MAX && piece->bytes < limit; i++) {
-        struct iovec part = vector[i];
+        struct iovec part;
+        if (!ol_user_read(&part, unsigned_of(&vector[i]), sizeof(part))) return -EFAULT;
         if (skip >= part.iov_len) {
             skip -= part.iov_len;
             continue;
@@ -272,11 +284,17 @@ static long take_piece(struct vector_piece *piece, struct ol_wires *wires, const
     return 0;
 }
 
-static unsigned long vector_bytes(const struct iovec *vector, unsigned long count)
+/* How much all of a program's vector asks for: 0, -EFAULT, or -EINVAL. */
+static long vector_bytes(const struct iovec *vector, unsigned long count, unsigned long *bytes)
 {
-    unsigned long bytes = 0;
-    for (unsigned long i = 0; i < count; i++) bytes += vector[i].iov_len;
-    return bytes;
+    *bytes = 0;
+    for (unsigned long i = 0; i < count; i++) {
+        struct iovec part;
+        if (!ol_user_read(&part, unsigned_of(&vector[i]), sizeof(part))) return -EFAULT;
+        if (part.iov_len > LONG_MAX) return -EINVAL;
+        *bytes += part.iov_len;
+    }
+    return 0;
 }
 
 /* One piece of a vector in argument 1 and its count in 2; *bytes is what it asked for. */
@@ -313,11 +331,13 @@ static long vector_call(struct ol_call *call, enum direction direction, int offs
 {
     const struct iovec *vector = (const struct iovec *)(uintptr_t)call->argument[1];
     const unsigned long count = (unsigned long)call->argument[2];
-    unsigned long total = 0, asked;
-    if (count > IOV_MAX || !vector) return ol_call_raw(call);
-    const unsigned long all = vector_bytes(vector, count);
-    if ((all > ol_runtime.pin_limit_bytes || count > VECTOR_MAX) && must_be_whole(call))
-        return vector_bounced(call, vector, count, direction);
+    unsigned long total = 0, asked, all;
+    if (count > IOV_MAX) return ol_call_raw(call);
+    const long error = vector_bytes(vector, count, &all);
+    if (error) return error;
+    const bool large = all > ol_runtime.pin_limit_bytes || count > VECTOR_MAX;
+    if (large && must_be_whole(call)) return vector_bounced(call, vector, count, direction);
+    call->uninterruptible = large && is_file(call);
     for (;;) {
         const long result = vector_piece_call(call, total, direction, &asked);
         if (result == -ENOMEM && !total) return vector_bounced(call, vector, count, direction);
@@ -374,11 +394,11 @@ static long message_bounced(const struct ol_call *call, struct msghdr *message, 
     return end_bounce(&bounce, direction, message_with(call, message, &bounce.part, 1));
 }
 
-static long message_call(const struct ol_call *call, struct msghdr *message, enum direction direction)
+static long message_pieces(const struct ol_call *call, struct msghdr *message, enum direction direction)
 {
-    unsigned long total = 0, asked;
-    if (message->msg_iovlen > IOV_MAX) return ol_call_raw(call);
-    const unsigned long all = vector_bytes(message->msg_iov, message->msg_iovlen);
+    unsigned long total = 0, asked, all;
+    const long error = vector_bytes(message->msg_iov, message->msg_iovlen, &all);
+    if (error) return error;
     const bool large = all > ol_runtime.pin_limit_bytes || message->msg_iovlen > VECTOR_MAX;
     if (large && must_be_whole(call)) return message_bounced(call, message, direction);
     for (;;) {
@@ -390,17 +410,34 @@ static long message_call(const struct ol_call *call, struct msghdr *message, enu
     }
 }
 
+/* The program's struct msghdr is at this address. */
+static long message_call(const struct ol_call *call, unsigned long address, enum direction direction)
+{
+    struct msghdr message;
+    if (!ol_user_read(&message, address, sizeof(message))) return -EFAULT;
+    if (message.msg_iovlen > IOV_MAX) return ol_call_raw(call);
+    const long result = message_pieces(call, &message, direction);
+    if (result < 0 || call->number != SYS_recvmsg) return result;
+    const bool good =
+        ol_user_write(address + offsetof(struct msghdr, msg_namelen), &message.msg_namelen,
+                      sizeof(message.msg_namelen)) &&
+        ol_user_write(address + offsetof(struct msghdr, msg_controllen), &message.msg_controllen,
+                      sizeof(message.msg_controllen)) &&
+        ol_user_write(address + offsetof(struct msghdr, msg_flags), &message.msg_flags, sizeof(message.msg_flags));
+    return good ? result : -EFAULT;
+}
+
 /* Of several messages the first: the program asks again for the rest. */
 static long messages_call(struct ol_call *call, long single, enum direction direction)
 {
-    struct mmsghdr *messages = (struct mmsghdr *)(uintptr_t)call->argument[1];
+    const unsigned long first = (unsigned long)call->argument[1], message = first + offsetof(struct mmsghdr, msg_hdr);
     const struct ol_call one = {
-        .number = single, .argument = {call->argument[0], 0, call->argument[3]}, .context = call->context};
+        .number = single, .argument = {call->argument[0], (long)message, call->argument[3]}, .context = call->context};
     if (!call->argument[2]) return 0;
-    const long result = message_call(&one, &messages->msg_hdr, direction);
+    const long result = message_call(&one, message, direction);
     if (result < 0) return result;
-    messages->msg_len = (unsigned)result;
-    return 1;
+    const unsigned bytes = (unsigned)result;
+    return ol_user_write(first + offsetof(struct mmsghdr, msg_len), &bytes, sizeof(bytes)) ? 1 : -EFAULT;
 }
 
 /* Pages given to a pipe could be evicted before they are read: a copy goes instead. */
@@ -431,11 +468,12 @@ static void bring_string(const char *string)
 static void bring_strings(const char *const *array)
 {
     const unsigned long page_mask = OL_RUN_PAGE_BYTES - 1;
+    const char *string;
     for (; array; array++) {
         const unsigned long address = unsigned_of(array);
         if (ol_in_window(address) && ol_fault(ol_runtime.memory->space, address & ~page_mask, OL_READ) != OL_OK) return;
-        if (!*array) return;
-        bring_string(*array);
+        if (!ol_user_read(&string, address, sizeof(string)) || !string) return;
+        bring_string(string);
     }
 }
 
@@ -470,8 +508,8 @@ long ol_wire_call(struct ol_call *call)
     case SYS_preadv2: return vector_call(call, KERNEL_WRITES, 3);
     case SYS_pwritev:
     case SYS_pwritev2: return vector_call(call, KERNEL_READS, 3);
-    case SYS_sendmsg: return message_call(call, (struct msghdr *)(uintptr_t)call->argument[1], KERNEL_READS);
-    case SYS_recvmsg: return message_call(call, (struct msghdr *)(uintptr_t)call->argument[1], KERNEL_WRITES);
+    case SYS_sendmsg: return message_call(call, (unsigned long)call->argument[1], KERNEL_READS);
+    case SYS_recvmsg: return message_call(call, (unsigned long)call->argument[1], KERNEL_WRITES);
     case SYS_sendmmsg: return messages_call(call, SYS_sendmsg, KERNEL_READS);
     case SYS_recvmmsg: return messages_call(call, SYS_recvmsg, KERNEL_WRITES);
     case SYS_vmsplice: return splice_call(call);
