@@ -7,7 +7,9 @@
 #include "onelevel/onelevel.h"
 
 /* Percentages are read as sizes are, in the unit K. */
-enum { PERCENT = 1024, DIGITS_MAX = 20 };
+static const uint64_t percent = 1024;
+
+enum { DIGITS_MAX = 20 };
 
 static const double pressure_high_percent = 10, pressure_low_percent = 1;
 
@@ -20,8 +22,8 @@ bool ol_budget_parse(const char *text, const struct ol_host *host, uint64_t *byt
     if (length < 2 || length > DIGITS_MAX || strspn(text, "0123456789.") != length - 1) return false;
     memcpy(number, text, length - 1);
     memcpy(number + length - 1, "K", 2);
-    if (!ol_parse_size(number, &part) || part == 0 || part > 100 * PERCENT) return false;
-    const uint64_t whole = 100 * PERCENT, limit = host->limit_bytes;
+    if (!ol_parse_size(number, &part) || part == 0 || part > 100 * percent) return false;
+    const uint64_t whole = 100 * percent, limit = host->limit_bytes;
     *bytes = limit / whole * part + limit % whole * part / whole;
     return true;
 }

@@ -20,6 +20,7 @@ enum ol_exit {
 };
 
 int ol_cmd_explain(int argc, char **argv);
+int ol_cmd_limit(int argc, char **argv);
 int ol_cmd_machines(int argc, char **argv);
 int ol_cmd_mmu(int argc, char **argv);
 int ol_cmd_record(int argc, char **argv);

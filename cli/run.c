@@ -5,7 +5,6 @@
  * The exit status is the program's; killed by a signal, this process kills itself by the same one. Statuses of our own
  * are env(1)'s: 125 if run itself fails, 126 if the program cannot be run, 127 if it cannot be found.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -25,8 +24,10 @@
 #include "cli/budget.h"
 #include "cli/cli.h"
 #include "cli/run_account.h"
+#include "cli/watch.h"
 #include "machine/linux/machine.h"
-#include "machine/linux/run/shared.h"
+#include "machine/linux/run/program.h"
+#include "machine/linux/run/tree.h"
 
 enum { EXIT_OURS = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
@@ -51,17 +52,22 @@ static void usage(FILE *to)
           "  --policy NAME       which page goes: fifo (default), or another that does without exact\n"
           "                      references; `onelevel policies` lists them\n"
           "  --no-prefetch       bring in a page only when it is touched\n"
+          "  --children          manages the programs that the program executes, too\n"
           "  --no-move           copy pages as on kernels before 6.8\n"
           "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
           "  --quiet             prints no account\n"
           "\n"
-          "Each process that the program forks has a budget of its own, of the same size. Programs that\n"
-          "it executes run without one.\n",
+          "Processes that the program forks share the budget with it; `onelevel limit` changes it while\n"
+          "they run. With --children the programs that they execute share it, too; without, these run\n"
+          "without a budget. Who needs less than an equal part has what it needs, the others divide the\n"
+          "rest; each may always have 1 MiB. Executed programs that nothing can be loaded into (statically\n"
+          "linked, set-user-ID, for other processors) run without a budget, and the account counts them.\n",
           to);
 }
 
 struct run_command {
-    struct ol_run_shared options; /* as the runtime gets them */
+    struct ol_run_shared *shared; /* the options among it, as the runtime gets them */
+    int fd;                       /* its memfd */
     const char *json;             /* file, or NULL */
     FILE *account;                /* that file, opened, or NULL */
     bool quiet;
@@ -78,6 +84,7 @@ enum option_key {
     OPT_POLICY,
     OPT_NO_PREFETCH,
     OPT_NO_MOVE,
+    OPT_CHILDREN,
     OPT_JSON,
     OPT_QUIET,
     OPT_HELP
@@ -92,6 +99,7 @@ static const struct option long_options[] = {{"ram", required_argument, NULL, OP
                                              {"policy", required_argument, NULL, OPT_POLICY},
                                              {"no-prefetch", no_argument, NULL, OPT_NO_PREFETCH},
                                              {"no-move", no_argument, NULL, OPT_NO_MOVE},
+                                             {"children", no_argument, NULL, OPT_CHILDREN},
                                              {"stats-json", required_argument, NULL, OPT_JSON},
                                              {"quiet", no_argument, NULL, OPT_QUIET},
                                              {"help", no_argument, NULL, OPT_HELP},
@@ -141,17 +149,21 @@ static bool take_policy(const char *text, char out[OL_RUN_TEXT_BYTES])
 
 static bool take_option(struct run_command *command, int key)
 {
-    struct ol_memory_options *options = &command->options.options;
+    struct ol_memory_options *options = &command->shared->options;
     switch (key) {
     case OPT_RAM: return take_budget("--ram", optarg, &options->ram_bytes);
     case OPT_RESIDENT: return take_budget("--resident", optarg, &options->resident_bytes);
     case OPT_COMPRESSED: return take_budget("--compressed", optarg, &options->compressed_bytes);
-    case OPT_SWAP: return take_text("--swap", optarg, command->options.swap);
+    case OPT_SWAP: return take_text("--swap", optarg, command->shared->swap);
     case OPT_SWAP_SIZE: return take_size("--swap-size", optarg, &options->swap_bytes);
     case OPT_ENCRYPT: options->encrypt = true; return true;
-    case OPT_POLICY: return take_policy(optarg, command->options.policy);
+    case OPT_POLICY: return take_policy(optarg, command->shared->policy);
     case OPT_NO_PREFETCH: options->no_prefetch = true; return true;
     case OPT_NO_MOVE: options->no_move = true; return true;
+    case OPT_CHILDREN:
+        command->shared->children = true;
+        atomic_store(&command->shared->watched, true);
+        return true;
     case OPT_JSON: command->json = optarg; return true;
     case OPT_QUIET: command->quiet = true; return true;
     default: fputs("Try 'onelevel run --help'.\n", stderr); return false;
@@ -161,11 +173,11 @@ static bool take_option(struct run_command *command, int key)
 /* Opens and closes a memory with these options, so that what is wrong with them is said before the program starts. */
 static bool try_options(struct run_command *command)
 {
-    struct ol_memory_options options = command->options.options;
+    struct ol_memory_options options = command->shared->options;
     struct ol_memory *memory;
     const char *error;
-    options.policy = command->options.policy[0] ? command->options.policy : NULL;
-    options.swap = command->options.swap[0] ? command->options.swap : NULL;
+    options.policy = command->shared->policy[0] ? command->shared->policy : NULL;
+    options.swap = command->shared->swap[0] ? command->shared->swap : NULL;
     struct sigaction before; /* the program is to inherit what this command did; the memory leaves its handler */
     (void)sigaction(SIGBUS, NULL, &before);
     const enum ol_status status = ol_memory_open(&options, &memory, &error);
@@ -191,16 +203,29 @@ static int parse(struct run_command *command, int argc, char **argv)
         if (!take_option(command, key)) return EXIT_OURS;
     }
     command->program = argv + optind;
-    const struct ol_memory_options *options = &command->options.options;
+    const struct ol_memory_options *options = &command->shared->options;
     if (!options->ram_bytes && !options->resident_bytes) {
         ol_error("how much memory? Give --ram SIZE, e.g. --ram 256M");
         return EXIT_OURS;
     }
+    atomic_store(&command->shared->budget_bytes, options->ram_bytes ? options->ram_bytes : options->resident_bytes);
     if (!*command->program) {
         ol_error("which program? Try 'onelevel run --help'.");
         return EXIT_OURS;
     }
     return try_options(command) ? 0 : EXIT_OURS;
+}
+
+/* What the command and the runtime share. */
+static bool share(struct run_command *command)
+{
+    command->fd = memfd_create(OL_RUN_MEMFD, 0);
+    if (command->fd < 0 || ftruncate(command->fd, sizeof(*command->shared))) return false;
+    void *shared = mmap(NULL, sizeof(*command->shared), PROT_READ | PROT_WRITE, MAP_SHARED, command->fd, 0);
+    if (shared == MAP_FAILED) return false;
+    command->shared = shared;
+    command->shared->command = getpid();
+    return true;
 }
 
 /* --- the program
@@ -221,65 +246,32 @@ static bool find_program(const char *name, char path[PATH_MAX])
     return false;
 }
 
-/* A program into which nothing can be loaded: says why, or NULL. Scripts and what cannot be read are given a try. */
-static const char *unsuitable(const char *path)
-{
-    Elf64_Ehdr header;
-    const char *why = NULL;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return NULL;
-    if (read(fd, &header, sizeof(header)) == (ssize_t)sizeof(header) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
-        bool dynamic = false;
-        for (int i = 0; i < header.e_phnum; i++) {
-            Elf64_Phdr segment;
-            const off_t at = (off_t)header.e_phoff + (off_t)i * header.e_phentsize;
-            if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment)) break;
-            if (segment.p_type == PT_INTERP) dynamic = true;
-        }
-        if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64)
-            why = "is not a program for x86-64";
-        else if (!dynamic) why = "is statically linked: nothing can be loaded into it";
-    }
-    (void)close(fd);
-    return why;
-}
-
 /* The runtime: beside this command (the build tree), or where it is installed. */
-static bool find_runtime(char path[PATH_MAX])
+static bool find_runtime(char path[OL_RUN_TEXT_BYTES])
 {
     static const char name[] = "libonelevel-run.so";
-    const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(name) - 1);
+    const ssize_t length = readlink("/proc/self/exe", path, OL_RUN_TEXT_BYTES - sizeof(name) - 1);
     if (length > 0) {
         path[length] = '\0';
         char *slash = strrchr(path, '/');
         if (slash) memcpy(slash + 1, name, sizeof(name));
         if (access(path, R_OK) == 0) return true;
     }
-    return snprintf(path, PATH_MAX, "%s/%s", OL_RUN_LIBRARY_DIR, name) < PATH_MAX && access(path, R_OK) == 0;
-}
-
-/* What the runtime reads; on failure NULL. */
-static struct ol_run_shared *share(const struct ol_run_shared *options, int *fd)
-{
-    *fd = memfd_create("onelevel-run", 0);
-    if (*fd < 0 || ftruncate(*fd, sizeof(*options))) return NULL;
-    void *shared = mmap(NULL, sizeof(*options), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-    if (shared == MAP_FAILED) return NULL;
-    memcpy(shared, options, sizeof(*options));
-    return shared;
+    return snprintf(path, OL_RUN_TEXT_BYTES, "%s/%s", OL_RUN_LIBRARY_DIR, name) < OL_RUN_TEXT_BYTES &&
+           access(path, R_OK) == 0;
 }
 
 /* In the child: does not return. */
-static _Noreturn void become(const struct run_command *command, struct ol_run_shared *shared, const char *runtime,
-                             int fd)
+static _Noreturn void become(const struct run_command *command)
 {
-    char number[16], *preload = NULL;
+    struct ol_run_shared *shared = command->shared;
+    char numbers[32], *preload = NULL;
     const char *before = getenv("LD_PRELOAD");
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* killed, this command leaves nothing behind */
-    (void)snprintf(number, sizeof(number), "%d", fd);
-    if (before && asprintf(&preload, "%s:%s", runtime, before) < 0) _exit(EXIT_OURS);
-    if (setenv(OL_RUN_ENV_FD, number, 1) || (before && setenv(OL_RUN_ENV_PRELOAD, before, 1)) ||
-        setenv("LD_PRELOAD", preload ? preload : runtime, 1))
+    (void)snprintf(numbers, sizeof(numbers), "%d 1 0", command->fd);
+    if (before && asprintf(&preload, "%s:%s", shared->runtime, before) < 0) _exit(EXIT_OURS);
+    if (setenv(OL_RUN_ENV, numbers, 1) || (before && setenv(OL_RUN_ENV_PRELOAD, before, 1)) ||
+        setenv("LD_PRELOAD", preload ? preload : shared->runtime, 1))
         _exit(EXIT_OURS);
     /* The program's libraries lie where its children's do not; why, says machine/linux/run/filter.c. */
     const int now = personality(0xffffffff);
@@ -326,11 +318,12 @@ static int end_like(int status)
     return 128 + WTERMSIG(status);
 }
 
-static int run(const struct run_command *command, struct ol_run_shared *shared, const char *runtime, int fd)
+static int run(const struct run_command *command)
 {
+    struct ol_run_shared *shared = command->shared;
+    struct ol_memory_statistics total;
     struct timespec begin, end;
     struct rusage usage;
-    int status = 0;
     sigset_t block, before;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     sigfillset(&block);
@@ -342,21 +335,26 @@ static int run(const struct run_command *command, struct ol_run_shared *shared, 
     }
     if (child_pid == 0) {
         (void)sigprocmask(SIG_SETMASK, &before, NULL);
-        become(command, shared, runtime, fd);
+        become(command);
     }
     forward_signals();
+    (void)signal(SIGCHLD, SIG_DFL);
+    sigaddset(&before, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    (void)close(fd);
-    while (wait4(child_pid, &status, 0, &usage) < 0)
-        if (errno != EINTR) return EXIT_OURS;
+    const int status = ol_watch(shared, command->fd, child_pid, &usage);
+    if (status < 0) return EXIT_OURS;
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     const bool started = shared->attached;
     if (!started && !(WIFEXITED(status) && WEXITSTATUS(status) >= EXIT_OURS))
         ol_error(
             "%s did not load the runtime (it is set-user-ID, or a script of such a program): it ran without a budget",
             command->program[0]);
-    const struct ol_run_result result = {
-        .shared = shared, .status = status, .wall_seconds = seconds_between(&begin, &end), .usage = &usage};
+    ol_tree_statistics(shared, &total);
+    const struct ol_run_result result = {.shared = shared,
+                                         .total = &total,
+                                         .status = status,
+                                         .wall_seconds = seconds_between(&begin, &end),
+                                         .usage = &usage};
     if (started && !command->quiet) ol_account_print(stderr, &result);
     if (command->json && !ol_account_write_json(command->account, command->json, &result)) return EXIT_OURS;
     return end_like(status);
@@ -365,24 +363,27 @@ static int run(const struct run_command *command, struct ol_run_shared *shared, 
 int ol_cmd_run(int argc, char **argv)
 {
     static struct run_command command;
-    char path[PATH_MAX], runtime[PATH_MAX];
-    int fd;
+    char path[PATH_MAX];
+    if (!share(&command)) {
+        ol_error("no shared memory: %s", strerror(errno));
+        return EXIT_OURS;
+    }
     const int status = parse(&command, argc, argv);
     if (status) return status;
     if (!find_program(command.program[0], path)) {
         ol_error("%s: no such program", command.program[0]);
         return EXIT_NOT_FOUND;
     }
-    const char *why = unsuitable(path);
+    static struct ol_program_scratch scratch;
+    const char *file = path, *why = ol_program_unsuitable(AT_FDCWD, path, &scratch, &file);
     if (why) {
-        ol_error("%s %s", path, why);
+        ol_error("%s %s", file, why);
         return EXIT_CANNOT_RUN;
     }
     if (command.json && !ol_account_open(command.json, &command.account)) return EXIT_OURS;
-    struct ol_run_shared *shared = share(&command.options, &fd);
-    if (!shared || !find_runtime(runtime)) {
-        ol_error(shared ? "libonelevel-run.so is neither beside this command nor installed" : "no shared memory");
+    if (!find_runtime(command.shared->runtime)) {
+        ol_error("libonelevel-run.so is neither beside this command nor installed");
         return EXIT_OURS;
     }
-    return run(&command, shared, runtime, fd);
+    return run(&command);
 }

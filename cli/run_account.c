@@ -22,14 +22,16 @@ struct figures {
     double compression_ratio;         /* 0: nothing was compressed */
 };
 
-static struct figures figures_of(const struct ol_run_shared *shared)
+static struct figures figures_of(const struct ol_run_result *result)
 {
-    const struct ol_memory_statistics *all = &shared->statistics;
+    const struct ol_run_shared *shared = result->shared;
+    const struct ol_memory_statistics *all = result->total;
     const struct ol_statistics *core = &all->core;
     const struct ol_memory_options *options = &shared->options;
+    const uint64_t budget = atomic_load(&shared->budget_bytes);
     struct figures figures = {
         .unlimited_bytes = core->pages_peak * PAGE_BYTES,
-        .budget_bytes = options->ram_bytes ? options->ram_bytes : options->resident_bytes + options->compressed_bytes,
+        .budget_bytes = options->ram_bytes ? budget : budget + options->compressed_bytes,
         .resident_bytes = (uint64_t)core->frames_in_use_peak * PAGE_BYTES,
         .store_bytes = all->compressed_store_bytes,
         .faults_minor = core->faults - core->faults_major,
@@ -39,6 +41,11 @@ static struct figures figures_of(const struct ol_run_shared *shared)
     };
     if (all->compressed_in_bytes)
         figures.compression_ratio = (double)(all->compressed_in_pages * PAGE_BYTES) / (double)all->compressed_in_bytes;
+    /* Of one process its own figures are exact; peaks of several are not their sum. */
+    if (atomic_load(&shared->attached) > 1) {
+        figures.unlimited_bytes = atomic_load(&shared->peak.pages_bytes);
+        figures.resident_bytes = atomic_load(&shared->peak.used_bytes);
+    }
     return figures;
 }
 
@@ -62,9 +69,9 @@ static void row_count(FILE *to, const char *name, uint64_t count, const char *no
 
 void ol_account_print(FILE *to, const struct ol_run_result *result)
 {
-    const struct ol_memory_statistics *all = &result->shared->statistics;
+    const struct ol_memory_statistics *all = result->total;
     const struct ol_statistics *core = &all->core;
-    const struct figures figures = figures_of(result->shared);
+    const struct figures figures = figures_of(result);
     char note[128], text[32];
     row_size(to, "peak without limit", figures.unlimited_bytes, "managed memory that existed at a time");
     row_size(to, "budget", figures.budget_bytes, "");
@@ -94,13 +101,24 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     row_size(to, "tables", all->metadata_bytes, "");
     row_size(to, "program, largest resident", (uint64_t)result->usage->ru_maxrss * 1024,
              "all its memory, as the kernel counts it");
-    if (result->shared->unmanaged_executable_bytes)
-        row_size(to, "kept for execution", result->shared->unmanaged_executable_bytes,
-                 "managed memory made executable");
-    if (result->shared->replaced)
+    const struct ol_run_shared *shared = result->shared;
+    const unsigned processes = atomic_load(&shared->attached), programs = atomic_load(&shared->unmanaged);
+    if (processes > 1) row_count(to, "processes", processes, "managed, one after the other or at a time");
+    row_size(to, "beside it, private", atomic_load(&shared->peak.anonymous_bytes),
+             "not in the budget: stacks, small mappings, libraries' data");
+    row_size(to, "beside it, files", atomic_load(&shared->peak.file_bytes), "not in the budget: mapped, with programs");
+    row_size(to, "beside it, shared", atomic_load(&shared->peak.shared_bytes), "not in the budget");
+    if (programs) {
+        (void)snprintf(note, sizeof(note), "in %u programs that were executed without a budget", programs);
+        row_size(to, "beside it, unmanaged", atomic_load(&shared->peak.unmanaged_bytes), note);
+    }
+    if (atomic_load(&shared->executable_bytes))
+        row_size(to, "kept for execution", atomic_load(&shared->executable_bytes), "managed memory made executable");
+    if (atomic_load(&shared->replaced))
         row(to, "executed another program", "yes", "it ran on without a budget: name that program itself");
-    if (result->shared->refused_io)
-        row_count(to, "asynchronous I/O refused", result->shared->refused_io, "io_uring and aio are not supported");
+    if (atomic_load(&shared->refused_io))
+        row_count(to, "asynchronous I/O refused", atomic_load(&shared->refused_io),
+                  "io_uring and aio are not supported");
     if (all->file_pages_damaged)
         row_count(to, "damaged pages", all->file_pages_damaged, "came back from the swap file other than they went");
     if (core->frames_over_budget_peak)
@@ -118,9 +136,10 @@ static void put(json_t *object, const char *name, uint64_t value)
 
 static json_t *json_of(const struct ol_run_result *result)
 {
-    const struct ol_memory_statistics *all = &result->shared->statistics;
+    const struct ol_memory_statistics *all = result->total;
     const struct ol_statistics *core = &all->core;
-    const struct figures figures = figures_of(result->shared);
+    const struct figures figures = figures_of(result);
+    const struct ol_run_shared *shared = result->shared;
     json_t *object = json_object();
     put(object, "peak_without_limit_bytes", figures.unlimited_bytes);
     put(object, "budget_bytes", figures.budget_bytes);
@@ -128,6 +147,13 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "compressed_store_bytes", figures.store_bytes);
     put(object, "metadata_bytes", all->metadata_bytes);
     put(object, "max_rss_bytes", (uint64_t)result->usage->ru_maxrss * 1024);
+    put(object, "used_peak_bytes", atomic_load(&shared->peak.used_bytes));
+    put(object, "processes", atomic_load(&shared->attached));
+    put(object, "uncovered_private_bytes", atomic_load(&shared->peak.anonymous_bytes));
+    put(object, "uncovered_file_bytes", atomic_load(&shared->peak.file_bytes));
+    put(object, "uncovered_shared_bytes", atomic_load(&shared->peak.shared_bytes));
+    put(object, "uncovered_program_bytes", atomic_load(&shared->peak.unmanaged_bytes));
+    put(object, "uncovered_programs", atomic_load(&shared->unmanaged));
     put(object, "faults", core->faults);
     put(object, "faults_minor", figures.faults_minor);
     put(object, "faults_major", figures.faults_major);
@@ -151,7 +177,7 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "compressed_bytes", all->compressed_in_bytes);
     put(object, "read_errors", core->read_errors);
     put(object, "write_errors", core->write_errors);
-    (void)json_object_set_new(object, "executed_another_program", json_boolean(result->shared->replaced));
+    (void)json_object_set_new(object, "executed_another_program", json_boolean(atomic_load(&shared->replaced)));
     put(object, "over_budget_peak_bytes", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES);
     put(object, "fault_ns", all->fault_ns);
     (void)json_object_set_new(object, "compression_ratio", json_real(figures.compression_ratio));

@@ -11,7 +11,8 @@
 
 struct ol_run_result {
     const struct ol_run_shared *shared;
-    int status; /* of wait(2) */
+    const struct ol_memory_statistics *total; /* of all processes */
+    int status;                               /* of wait(2) */
     double wall_seconds;
     const struct rusage *usage; /* of the program */
 };

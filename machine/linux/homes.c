@@ -21,7 +21,7 @@ static uint32_t slots_of(const struct ol_homes_options *options)
 static enum ol_status make_compressed(const struct ol_homes_options *options, uint32_t level, bool is_last,
                                       struct ol_pager **out)
 {
-    struct ol_compressed_options compressed = {
+    const struct ol_compressed_options compressed = {
         .page_bytes = options->page_bytes,
         .capacity = most_slots,
         .max_store_bytes = options->store_bytes,
@@ -29,8 +29,6 @@ static enum ol_status make_compressed(const struct ol_homes_options *options, ui
         .level = level,
         .keep_incompressible = is_last,
     };
-    /* Sharing one budget: half each where a file takes what is over; without one, pages must go into the store. */
-    if (options->store_shares_budget) compressed.max_store_bytes = options->store_bytes / 8 * (is_last ? 7 : 4);
     return ol_compressed_create(&compressed, out);
 }
 

@@ -11,8 +11,7 @@ struct ol_homes_options {
     uint32_t page_bytes;
     uint64_t swap_bytes;           /* bound of the file; 0: none */
     bool encrypted;                /* the file */
-    uint64_t store_bytes;          /* the memory of which the compressed store may take its part */
-    bool store_shares_budget;      /* …and the resident pages the rest; else all of it is the store's */
+    uint64_t store_bytes;          /* the most that the compressed store ever takes */
     struct ol_store_budget budget; /* asked before the store grows */
 };
 

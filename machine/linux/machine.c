@@ -121,6 +121,19 @@ bool ol_linux_va(const struct ol_pmap *pmap, const void *address, ol_va *va)
     return offset < pmap->bytes;
 }
 
+bool ol_linux_used(const struct ol_pmap *pmap, ol_va va, ol_va end, ol_va *first, ol_va *last)
+{
+    const ol_va leaf_bytes = (ol_va)OL_LINUX_PAGE_BYTES << OL_LEAF_SHIFT;
+    while (va < end) {
+        const ol_va leaf = (va - pmap->first_va) / leaf_bytes, next = pmap->first_va + (leaf + 1) * leaf_bytes;
+        *first = va;
+        *last = next < end ? next : end;
+        if (pmap->in_leaf[leaf]) return true;
+        va = next;
+    }
+    return false;
+}
+
 ol_va ol_linux_find_window(uint64_t bytes)
 {
     void *place = reserve_at(0, bytes);

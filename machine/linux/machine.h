@@ -71,6 +71,9 @@ void *ol_linux_address(const struct ol_pmap *pmap, ol_va va);
 /* The other way round; false if address is in no window of this pmap. */
 bool ol_linux_va(const struct ol_pmap *pmap, const void *address, ol_va *va);
 
+/* The first part of [va, end) in which pages were ever entered: at most 2 MiB, perhaps not all of it. False: none. */
+bool ol_linux_used(const struct ol_pmap *pmap, ol_va va, ol_va end, ol_va *first, ol_va *last);
+
 /* A place of that size in the process's address space where nothing is, for ol_space_create; 0 if there is none. */
 ol_va ol_linux_find_window(uint64_t bytes);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/linux/memory.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -80,10 +81,12 @@ static enum ol_status make_homes(struct ol_memory *memory, const struct ol_memor
         .page_bytes = OL_LINUX_PAGE_BYTES,
         .swap_bytes = options->swap_bytes,
         .encrypted = options->encrypt,
-        .store_bytes = options->ram_bytes ? options->ram_bytes : options->compressed_bytes,
-        .store_shares_budget = options->ram_bytes != 0,
+        .store_bytes = options->compressed_bytes,
     };
-    if (options->ram_bytes) homes.budget = (struct ol_store_budget){memory, stock_take, stock_give};
+    if (options->ram_bytes) { /* refill_stock bounds the store: here is room for the largest budget there will be */
+        homes.store_bytes = (uint64_t)memory->machine->frames_max * OL_LINUX_PAGE_BYTES;
+        homes.budget = (struct ol_store_budget){memory, stock_take, stock_give};
+    }
     return ol_homes_create(&homes, &memory->pager, &memory->compressed, &memory->file, error);
 }
 
@@ -140,7 +143,8 @@ enum ol_status ol_memory_open_at(const struct ol_memory_options *options, ol_va 
     /* If nothing can be written out, pages stay: there are frames for all the memory the computer has. */
     const struct ol_linux_options machine = {
         .frames_max = budget + (uint32_t)sysconf(_SC_PHYS_PAGES), .no_move = options->no_move, .dont_fork = !for_fork};
-    memory->ram_pages = options->ram_bytes ? budget : 0;
+    memory->is_whole = options->ram_bytes != 0;
+    atomic_store(&memory->pages, budget);
     memory->stock_target = smaller(STOCK_MAX, budget / 16);
     status = ol_linux_create(&machine, &memory->machine, error);
     if (status == OL_OK) status = make_homes(memory, options, error);
@@ -179,31 +183,93 @@ static uint64_t metadata_bytes(const struct ol_memory *memory, const struct ol_s
            ol_linux_metadata_bytes(memory->machine, core->frames_in_use_peak);
 }
 
-/* What tables take, frames must not. */
+/* How much of the budget the store may have: half where a file takes what is over; without one, pages must go into the
+ * store. */
+static uint32_t store_pages_most(const struct ol_memory *memory)
+{
+    return atomic_load(&memory->pages) / 8 * (memory->file ? 4 : 7);
+}
+
+/* What tables take, frames must not. What the store has, it keeps until it is emptied. */
 static void follow_metadata(struct ol_memory *memory)
 {
     struct ol_statistics core;
     ol_system_statistics(memory->system, &core);
     const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
-    const uint32_t least = pages_of(MINIMUM_BYTES) / 2;
-    const uint32_t budget = memory->ram_pages > taken + least ? (uint32_t)(memory->ram_pages - taken) : least;
+    const uint32_t pages = atomic_load(&memory->pages), half = pages_of(MINIMUM_BYTES) / 2;
+    const uint32_t least = half + (core.frames_lent > store_pages_most(memory) ? core.frames_lent : 0);
+    const uint32_t budget = pages > taken + least ? (uint32_t)(pages - taken) : least;
+    atomic_store(&memory->store_is_full, core.frames_lent + memory->stock_target > store_pages_most(memory));
     if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
+}
+
+static uint32_t frames_lent(struct ol_memory *memory)
+{
+    struct ol_statistics core;
+    ol_system_statistics(memory->system, &core);
+    return core.frames_lent;
 }
 
 static void refill_stock(struct ol_memory *memory)
 {
     const unsigned stock = atomic_load(&memory->stock);
-    if (stock * 2 > memory->stock_target) return;
+    if (stock * 2 > memory->stock_target || atomic_load(&memory->store_is_full)) return;
     if (ol_frames_lend(memory->system, memory->stock_target - stock))
         atomic_fetch_add(&memory->stock, memory->stock_target - stock);
 }
 
 void ol_memory_tend(struct ol_memory *memory)
 {
-    if (!memory->ram_pages) return;
+    if (!memory->is_whole) return;
     if (memory->compressed) refill_stock(memory);
     if (atomic_fetch_add(&memory->faults_untended, 1) % FAULTS_BETWEEN_TENDS == 0) follow_metadata(memory);
 }
+
+/* --- a new budget ----------------------------------------------------------------------------------------------------
+ */
+
+/* Brings the swapped pages of [va, end) in. While the store may not grow, what goes out for them goes to the file. */
+static void bring_swapped(struct ol_memory *memory, ol_va va, ol_va end)
+{
+    for (; va < end; va += OL_LINUX_PAGE_BYTES)
+        if (ol_page_residence(memory->space, va) == OL_SWAPPED) (void)ol_fault(memory->space, va, OL_READ);
+}
+
+/* The store has more than its part: it is emptied, page by page, until it has not. */
+static void shrink_store(struct ol_memory *memory)
+{
+    const struct ol_pmap *pmap = ol_space_pmap(memory->space);
+    struct ol_region_info region;
+    ol_frames_return(memory->system, atomic_exchange(&memory->stock, 0));
+    for (ol_va va = 0; ol_region_next(memory->space, va, &region);
+         va = region.va + region.pages * OL_LINUX_PAGE_BYTES) {
+        const ol_va region_end = region.va + region.pages * OL_LINUX_PAGE_BYTES;
+        ol_va first = region.va, end;
+        for (; ol_linux_used(pmap, first, region_end, &first, &end); first = end) {
+            if (frames_lent(memory) <= store_pages_most(memory)) return;
+            bring_swapped(memory, first, end);
+        }
+    }
+}
+
+void ol_memory_set_budget(struct ol_memory *memory, uint64_t bytes)
+{
+    uint32_t pages = memory->machine->frames_max - 1;
+    if (bytes < (uint64_t)pages * OL_LINUX_PAGE_BYTES) pages = pages_of(bytes);
+    if (pages < pages_of(MINIMUM_BYTES)) pages = pages_of(MINIMUM_BYTES);
+    if (atomic_exchange(&memory->pages, pages) == pages) return;
+    if (!memory->is_whole) {
+        (void)ol_system_set_budget(memory->system, pages);
+        return;
+    }
+    follow_metadata(memory);
+    if (!memory->file || !memory->compressed || frames_lent(memory) <= store_pages_most(memory)) return;
+    shrink_store(memory);
+    follow_metadata(memory);
+}
+
+/* --- faults ----------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t now_ns(void)
 {
@@ -243,7 +309,27 @@ enum ol_status ol_memory_fork_done(struct ol_memory *memory, bool forked, const 
         status = ol_swapfile_freeze(memory->file);
     }
     ol_system_fork_done(memory->system, forked);
+    if (forked) {
+        memset(&memory->inherited, 0, sizeof(memory->inherited));
+        ol_memory_count(memory, &memory->inherited);
+    }
     return status;
+}
+
+/* What the parent counted is the parent's; peaks and what is "now" stay. */
+static void subtract_inherited(const struct ol_memory *memory, struct ol_memory_statistics *out)
+{
+    const struct ol_memory_statistics *before = &memory->inherited;
+    uint64_t *count = (uint64_t *)(void *)&out->core;
+    const uint64_t *was = (const uint64_t *)(const void *)&before->core;
+    for (size_t i = 0; i < offsetof(struct ol_statistics, frames_budget) / sizeof(*count); i++) count[i] -= was[i];
+    out->fault_ns -= before->fault_ns;
+    out->compressed_in_pages -= before->compressed_in_pages;
+    out->compressed_in_bytes -= before->compressed_in_bytes;
+    out->compressed_refused -= before->compressed_refused;
+    out->file_pages_read -= before->file_pages_read;
+    out->file_pages_written -= before->file_pages_written;
+    out->file_pages_damaged -= before->file_pages_damaged;
 }
 
 void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out)
@@ -266,6 +352,7 @@ void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out)
     out->file_bytes = homes.file.file_bytes;
     out->file_pages_damaged = homes.file.pages_damaged;
     out->metadata_bytes = metadata_bytes(memory, &out->core);
+    subtract_inherited(memory, out);
 }
 
 struct ol_system *ol_memory_system(struct ol_memory *memory)

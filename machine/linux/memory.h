@@ -16,17 +16,20 @@
 #include "onelevel/onelevel.h"
 
 struct ol_memory {
-    struct ol_linux *machine;    /* c: */
-    struct ol_system *system;    /* c: */
-    struct ol_space *space;      /* c: */
-    struct ol_pager *pager;      /* c: what the core sees; NULL: no swap */
-    struct ol_pager *compressed; /* c: part of pager, or NULL */
-    struct ol_pager *file;       /* c: part of pager, or NULL */
-    uint64_t ram_pages;          /* c: bound of all, or 0: parts are bounded one by one */
-    uint32_t stock_target;       /* c: frames kept ready for the compressed store */
-    atomic_uint stock;           /* a: frames lent and not yet taken by the store */
-    atomic_uint faults_untended; /* a: since the last ol_memory_tend */
-    atomic_ullong fault_ns;      /* a: */
+    struct ol_linux *machine;              /* c: */
+    struct ol_system *system;              /* c: */
+    struct ol_space *space;                /* c: */
+    struct ol_pager *pager;                /* c: what the core sees; NULL: no swap */
+    struct ol_pager *compressed;           /* c: part of pager, or NULL */
+    struct ol_pager *file;                 /* c: part of pager, or NULL */
+    bool is_whole;                         /* c: one bound for all; else resident pages alone */
+    _Atomic uint32_t pages;                /* a: that bound, in pages */
+    uint32_t stock_target;                 /* c: frames kept ready for the compressed store */
+    atomic_uint stock;                     /* a: frames lent and not yet taken by the store */
+    atomic_bool store_is_full;             /* a: it has its part of the budget */
+    atomic_uint faults_untended;           /* a: since the last ol_memory_tend */
+    atomic_ullong fault_ns;                /* a: */
+    struct ol_memory_statistics inherited; /* c: what was counted before this process was forked */
 };
 
 /* As ol_memory_open, with a window of window_bytes at window_va (0: anywhere) instead of the largest to be had;
@@ -45,6 +48,10 @@ void ol_memory_tend(struct ol_memory *memory);
 
 /* ol_memory_get_statistics, with signals blocked already. */
 void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out);
+
+/* Changes what ram_bytes or resident_bytes said, to at least ol_memory_minimum_bytes(). What is over it is reclaimed
+ * before this returns, as far as it can be written out; a compressed store without a file behind it stays. */
+void ol_memory_set_budget(struct ol_memory *memory, uint64_t bytes);
 
 /* True if address lies in the memory's window. */
 bool ol_memory_contains(const struct ol_memory *memory, const void *address);

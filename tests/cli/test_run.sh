@@ -15,7 +15,7 @@ says err '--ram many: not a size'
 expect 125 run --ram 100K -- true
 says err 'the minimum is 1 MiB'
 expect 125 run --ram 64M --policy lucky -- true
-says err 'unknown policy; known are: fifo second-chance clock sieve'
+says err 'unknown policy; known are: fifo second-chance clock'
 expect 125 run --ram 64M --policy lru -- true
 says err 'needs to see every reference'
 expect 125 run --ram 64M --policy fifo:x=1 -- true

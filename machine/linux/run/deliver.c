@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "machine/linux/run/share.h"
 #include "machine/linux/run/signals.h"
 #include "machine/linux/run/trap.h"
 #include "machine/linux/run/user.h"
@@ -157,7 +158,7 @@ void ol_signals_due(ucontext_t *context)
 static void die(int signal, const siginfo_t *info, ucontext_t *context)
 {
     unsigned long real;
-    ol_publish();
+    ol_share_leave();
     ol_action_default(signal);
     memcpy(&real, &context->uc_sigmask, sizeof(real));
     write_mask(context, real & ~ol_signal_bit(signal));

@@ -44,6 +44,9 @@ static const int always[] = {
     SYS_epoll_pwait2, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigtimedwait,
     /* processes */
     SYS_fork, SYS_clone, SYS_execve, SYS_execveat, SYS_exit, SYS_exit_group,
+    /* the runtime's own thread is in their way, or they would pass it over */
+    SYS_unshare, SYS_setns, SYS_setuid, SYS_setgid, SYS_setreuid, SYS_setregid, SYS_setresuid, SYS_setresgid,
+    SYS_setfsuid, SYS_setfsgid, SYS_setgroups, SYS_capset,
     /* addresses inside what they point to */
     SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg,
     SYS_recvmmsg, SYS_process_vm_readv, SYS_process_vm_writev, SYS_vmsplice,

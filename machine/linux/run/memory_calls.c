@@ -180,7 +180,7 @@ static long make_executable(const struct ol_call *call, unsigned long address, u
         ol_space_unwire(space(), address, pages);
         return -ENOMEM;
     }
-    ol_runtime.shared->unmanaged_executable_bytes += bytes;
+    atomic_fetch_add(&ol_runtime.shared->executable_bytes, bytes);
     return ol_call_raw(&real);
 }
 

@@ -6,18 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "machine/linux/run/exec.h"
 #include "machine/linux/run/foreign.h"
 #include "machine/linux/run/runtime.h"
+#include "machine/linux/run/share.h"
 #include "machine/linux/run/signals.h"
 #include "machine/linux/run/wires.h"
 #include "machine/linux/say.h"
-
-/* The child's figures are its own, and nobody reads them. */
-static void leave_shared(void)
-{
-    struct ol_run_shared *shared = ol_runtime.shared;
-    (void)mmap(shared, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-}
 
 /* A copy of the process: both sides see the same pages, and each goes on with its own. */
 static long call_fork(const struct ol_call *call)
@@ -30,7 +25,7 @@ static long call_fork(const struct ol_call *call)
     const long pid = ol_call_raw(&copy);
     if (pid == 0) {
         ol_runtime.pid = getpid();
-        leave_shared();
+        ol_runtime.is_first = false;
     }
     const enum ol_status status = pid < 0 ? OL_OK : ol_memory_fork_done(ol_runtime.memory, pid == 0, &why);
     if (pid == 0 && status == OL_OK) {
@@ -40,6 +35,7 @@ static long call_fork(const struct ol_call *call)
             call->context->uc_mcontext.gregs[REG_RSP] = call->argument[1];
     }
     if (pid < 0) ol_system_fork_done(ol_runtime.memory->system, false);
+    else if (status == OL_OK) ol_share_forked(pid == 0);
     ol_futex_unlock(&ol_runtime.lock);
     if (status != OL_OK && pid == 0) {
         ol_say("a forked process cannot be given its memory: ", why, NULL);
@@ -59,29 +55,28 @@ static long call_thread(const struct ol_call *call)
     return result;
 }
 
-static long call_exec(struct ol_call *call)
-{
-    const bool first = getpid() == ol_runtime.pid; /* a vfork child leaves its parent as it is */
-    ol_publish();
-    if (first) ol_runtime.shared->replaced = 1;
-    const long result = ol_wire_call(call);
-    if (first) ol_runtime.shared->replaced = 0;
-    return result;
-}
-
 static long call_exit(const struct ol_call *call)
 {
-    ol_publish();
+    ol_share_leave();
     /* What shares the memory but is not the process that this is of leaves its stack of ours to others. */
     if (getpid() != ol_runtime.pid) ol_thread_end(call->number, call->argument[0]);
     return ol_call_raw(call);
+}
+
+/* Those for whom the process must have one thread, and those that would leave the runtime's as it is. */
+static long call_unwatched(struct ol_call *call)
+{
+    const bool watched = ol_share_unwatch();
+    const long result = ol_wire_call(call);
+    if (watched) ol_share_watch();
+    return result;
 }
 
 /* Asynchronous interfaces keep using buffers after the call that named them; programs do without where they are
  * missing. */
 static long refuse_async(void)
 {
-    ol_runtime.shared->refused_io++;
+    atomic_fetch_add(&ol_runtime.shared->refused_io, 1);
     return -ENOSYS;
 }
 
@@ -92,8 +87,20 @@ bool ol_process_call(struct ol_call *call, long *result)
     case SYS_clone: *result = call->argument[0] & CLONE_VM ? call_thread(call) : call_fork(call); return true;
     case SYS_exit: ol_thread_end(call->number, call->argument[0]);
     case SYS_execve:
-    case SYS_execveat: *result = call_exec(call); return true;
+    case SYS_execveat: *result = ol_exec(call, ol_runtime.generation); return true;
     case SYS_exit_group: *result = call_exit(call); return true;
+    case SYS_unshare:
+    case SYS_setns:
+    case SYS_setuid:
+    case SYS_setgid:
+    case SYS_setreuid:
+    case SYS_setregid:
+    case SYS_setresuid:
+    case SYS_setresgid:
+    case SYS_setfsuid:
+    case SYS_setfsgid:
+    case SYS_setgroups:
+    case SYS_capset: *result = call_unwatched(call); return true;
     case SYS_io_setup:
     case SYS_io_uring_setup: *result = refuse_async(); return true;
     default: return false;

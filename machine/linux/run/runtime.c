@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The beginning: reads what the command left, opens the memory, and takes over faults and calls. */
 #include "machine/linux/run/runtime.h"
+#include "machine/linux/run/exec.h"
 #include "machine/linux/run/foreign.h"
+#include "machine/linux/run/share.h"
 #include "machine/linux/run/signals.h"
 #include "machine/linux/say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,18 +20,12 @@ struct ol_runtime ol_runtime;
 /* The C library's idea of the break (exported, GLIBC_2.2.5): sbrk() goes on from it. */
 extern void *__curbrk __attribute__((weak));
 
-enum { PIN_LIMIT_MAX = 1 << 20, PIN_LIMIT_MIN = 64 << 10, PUBLISH_EVERY = 64 };
+enum { LOOK_EVERY = 64 /* faults */, HIGH_DESCRIPTOR = 900 };
 
 static _Noreturn void give_up(const char *why)
 {
     ol_say(why, NULL, NULL);
     for (;;) (void)ol_raw(SYS_exit_group, 125, 0, 0, 0, 0, 0);
-}
-
-void ol_publish(void)
-{
-    /* A vfork child has its parent's memory, but is not the process that is counted. */
-    if (getpid() == ol_runtime.pid) ol_memory_count(ol_runtime.memory, &ol_runtime.shared->statistics);
 }
 
 /* A page that the program cannot have: its own error, or (with a line on standard error) ours. */
@@ -52,7 +49,7 @@ void ol_on_sigbus(int signal, siginfo_t *info, void *context)
     const bool is_fault = info->si_code > 0 && ol_in_window((unsigned long)(uintptr_t)info->si_addr);
     if (is_fault) {
         status = ol_memory_fault(ol_runtime.memory, info->si_addr, ol_fault_access(context));
-        if (atomic_fetch_add(&faults, 1) % PUBLISH_EVERY == 0 || status != OL_OK) ol_publish();
+        if (atomic_fetch_add(&faults, 1) % LOOK_EVERY == 0 || status != OL_OK) ol_share_look();
         if (status == OL_OK) return;
     }
     (void)ol_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&handler_mask, 0, sizeof(handler_mask), 0, 0);
@@ -95,53 +92,79 @@ static void restore_environment(void)
         remove_variable(preload);
     }
     remove_variable(find_variable(OL_RUN_ENV_PRELOAD));
-    remove_variable(find_variable(OL_RUN_ENV_FD));
+    remove_variable(find_variable(OL_RUN_ENV));
 }
 
-/* The options come through a memfd that nobody else sees. */
-static struct ol_run_shared *read_options(const char *descriptor)
+/* The options come through a memfd, which stays open out of the program's way: its locks tell who lives. */
+static struct ol_run_shared *read_options(int fd)
 {
-    const int fd = (int)strtol(descriptor, NULL, 10);
     void *shared = mmap(NULL, sizeof(struct ol_run_shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    (void)close(fd);
     restore_environment();
     return shared == MAP_FAILED ? NULL : shared;
 }
 
-static void open_memory(struct ol_run_shared *shared)
+static int move_descriptor(int fd)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR);
+    if (moved < 0) moved = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* few are allowed */
+    (void)close(fd);
+    return moved;
+}
+
+static const char *open_memory(struct ol_run_shared *shared)
 {
     const char *error = "";
     struct ol_memory_options options = shared->options;
     options.policy = shared->policy[0] ? shared->policy : NULL;
     options.swap = shared->swap[0] ? shared->swap : NULL;
     if (ol_memory_open_at(&options, OL_WINDOW_FIRST, OL_WINDOW_BYTES, true, &ol_runtime.memory, &error) != OL_OK)
-        give_up(error);
+        return error;
     if (!ol_memory_contains(ol_runtime.memory, (void *)(uintptr_t)OL_WINDOW_FIRST) ||
         (uintptr_t)ol_linux_address(ol_space_pmap(ol_runtime.memory->space), OL_WINDOW_FIRST) != OL_WINDOW_FIRST)
-        give_up("the address space from 0x600000000000 on is not free in this program");
+        return "the address space from 0x600000000000 on is not free in this program";
     ol_runtime.memory->machine->next_hole = ol_foreign_next_locked;
-    const uint64_t budget = options.ram_bytes ? options.ram_bytes : options.resident_bytes;
-    const uint64_t limit = budget / 16 / OL_RUN_PAGE_BYTES * OL_RUN_PAGE_BYTES; /* direct I/O wants whole sectors */
-    ol_runtime.pin_limit_bytes = limit > PIN_LIMIT_MAX   ? PIN_LIMIT_MAX
-                                 : limit < PIN_LIMIT_MIN ? PIN_LIMIT_MIN
-                                                         : (uint32_t)limit;
+    return NULL;
+}
+
+/* Joins the tree, and takes over. */
+static const char *take_over(int fd)
+{
+    if (fd < 0) return "there is no descriptor left";
+    ol_share_join(fd);
+    ol_heap_init();
+    if (!ol_threads_init()) return "there is no memory for the runtime's stacks";
+    ol_signals_init();
+    void *const before = &__curbrk ? __curbrk : NULL;
+    if (&__curbrk) __curbrk = (void *)(uintptr_t)OL_WINDOW_FIRST;
+    const char *error = ol_filter_install();
+    if (error && &__curbrk) __curbrk = before;
+    return error;
+}
+
+/* A program that was executed by a managed one can do without: it runs unmanaged, and the account says so. */
+static void do_without(struct ol_run_shared *shared, int fd)
+{
+    atomic_fetch_add(&shared->unmanaged, 1);
+    (void)close(fd);
+    if (ol_runtime.memory) ol_memory_close_at(ol_runtime.memory);
 }
 
 __attribute__((constructor)) static void begin(void)
 {
-    char **descriptor = find_variable(OL_RUN_ENV_FD);
+    char **descriptor = find_variable(OL_RUN_ENV);
     if (!descriptor) return; /* loaded by hand, or by a child: nothing to do */
+    const struct ol_run_start start = ol_exec_parse(value_of(descriptor));
     ol_runtime.pid = getpid();
-    ol_runtime.shared = read_options(value_of(descriptor));
+    ol_runtime.is_first = start.generation == 1;
+    ol_runtime.generation = start.generation;
+    ol_runtime.shared = read_options(start.fd);
     if (!ol_runtime.shared) give_up("the runtime was started without its options; use `onelevel run`");
-    (void)ol_raw(SYS_personality, (long)ol_runtime.shared->personality, 0, 0, 0, 0, 0);
-    open_memory(ol_runtime.shared);
-    ol_heap_init();
-    if (!ol_threads_init()) give_up("there is no memory for the runtime's stacks");
-    ol_signals_init();
-    if (&__curbrk) __curbrk = (void *)(uintptr_t)OL_WINDOW_FIRST;
-    const char *error = ol_filter_install();
-    if (error) give_up(error);
-    ol_runtime.shared->attached = 1;
-    ol_publish();
+    if (ol_runtime.is_first) (void)ol_raw(SYS_personality, (long)ol_runtime.shared->personality, 0, 0, 0, 0, 0);
+    ol_exec_restore_stack(start.stack);
+    const char *error = open_memory(ol_runtime.shared);
+    const int fd = move_descriptor(start.fd);
+    if (!error) error = take_over(fd);
+    if (error && ol_runtime.is_first) give_up(error);
+    if (error) do_without(ol_runtime.shared, fd);
+    else ol_share_look();
 }

@@ -33,12 +33,14 @@
 enum { OL_RUN_PAGE_BYTES = 4096 };
 
 struct ol_runtime {
-    struct ol_memory *memory;     /* c: */
-    struct ol_run_shared *shared; /* c: the command's, or after a fork a private one nobody reads */
-    pid_t pid;                    /* c: of this process; a vfork child shares this struct and has another */
-    uint32_t pin_limit_bytes;     /* c: how much one call may have wired at a time */
-    struct ol_futex_mutex lock;   /* l: the heap, foreign memory, signal actions; taken before the core's */
-    atomic_ullong break_end;      /* l: the program's break */
+    struct ol_memory *memory;         /* c: */
+    struct ol_run_shared *shared;     /* c: the tree's */
+    pid_t pid;                        /* c: of this process; a vfork child shares this struct and has another */
+    bool is_first;                    /* c: the process that the command started */
+    unsigned generation;              /* c: 1, or how many programs were executed to come to this one; exec.h */
+    _Atomic uint32_t pin_limit_bytes; /* a: how much one call may have wired at a time; share.c */
+    struct ol_futex_mutex lock;       /* l: the heap, foreign memory, signal actions; taken before the core's */
+    atomic_ullong break_end;          /* l: the program's break */
 };
 
 extern struct ol_runtime ol_runtime;
@@ -67,9 +69,6 @@ enum { OL_FILTER_MARK = 0x1e7e };
 
 /* runtime.c: the handler of SIGBUS. */
 void ol_on_sigbus(int signal, siginfo_t *info, void *context);
-
-/* Writes the figures where the command reads them. Only for the process that the command started. */
-void ol_publish(void);
 
 /* filter.c: installs the filter; NULL, or a sentence that says what failed. */
 const char *ol_filter_install(void);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This process's part of the budget. It is looked at every few faults, and several times a second by a thread of the
+ * runtime's own in processes that have more than the minimum, once there is somebody to divide with or the budget may
+ * change: a process that waits in a system call could not give anything back otherwise.
+ *
+ * The thread is nobody else's business: all signals are blocked in it, it has its own thread-local storage, and it is
+ * ended before calls that need a process to have one thread, or that act on all threads but do not know this one.
+ * Async-signal-safe, with signals blocked.
+ */
+#ifndef OL_RUN_SHARE_H
+#define OL_RUN_SHARE_H
+
+#include <stdbool.h>
+
+/* The process joins the tree, whose memfd is `fd`: at its beginning, and in a forked child. */
+void ol_share_join(int fd);
+
+/* Publishes the figures, takes what is due and gives back what is not. */
+void ol_share_look(void);
+
+/* Publishes the figures for the last time, and what the process has that the budget does not cover. */
+void ol_share_leave(void);
+
+/* Around a fork: `child` in the new process. */
+void ol_share_forked(bool child);
+
+/* Ends the thread, if there is one. True: there was one, and ol_share_watch is to be called again. */
+bool ol_share_unwatch(void);
+void ol_share_watch(void);
+
+/* The memfd, in this process. */
+int ol_share_descriptor(void);
+
+#endif

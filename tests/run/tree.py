@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs a command and samples from outside what the managed processes of its tree hold together.
+
+usage: tree.py COMMAND...      exit status: the command's, or 128 plus the signal that ended it
+
+The last line on standard error: "tree: MOST bytes of PROCESSES, SAMPLES samples": the most that managed pages,
+compressed stores and tables of all processes ever took at a time, pages that several share counted once (Pss), the
+most processes that were managed at a time, and how often there was something to measure. All are stopped while they
+are looked at, so that nothing moves meanwhile.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+WINDOW_FIRST, WINDOW_END = 0x600000000000, 0x700000000000
+EVERY_S = 0.05
+
+
+def descendants(root):
+    """Process ids of all that descends from root."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat") as stat:
+                    parent = int(stat.read().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(name))
+    found, rest = [], [root]
+    while rest:
+        own = children.get(rest.pop(), [])
+        found += own
+        rest += own
+    return found
+
+
+def is_managed(pid):
+    try:
+        with open(f"/proc/{pid}/maps") as maps:
+            return any(line.startswith("6") and line.find("-") == 12 for line in maps)
+    except OSError:
+        return False
+
+
+def held(pid):
+    """Bytes of the window and of what the runtime reserved (arena, store, tables): mapped without reserving swap."""
+    total = pss = 0
+    counts = False
+    with open(f"/proc/{pid}/smaps") as smaps:
+        for line in smaps:
+            words = line.split()
+            if not words[0].endswith(":"):
+                first, is_file = int(words[0].split("-")[0], 16), words[4] != "0"
+            elif words[0] == "Pss:":
+                pss = int(words[1]) * 1024
+            elif words[0] == "VmFlags:" and not is_file and (WINDOW_FIRST <= first < WINDOW_END or "nr" in words):
+                total += pss
+    return total
+
+
+def stopped(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    until = time.monotonic() + 0.2
+    for pid in pids:
+        while time.monotonic() < until:
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] in "TtZX":
+                    break
+            time.sleep(0.0005)
+
+
+def sample(pids):
+    try:
+        stopped(pids)
+        return sum(held(pid) for pid in pids)
+    except OSError:
+        return 0  # one has ended
+    finally:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except OSError:
+                pass
+
+
+def main():
+    most = processes = samples = 0
+    command = subprocess.Popen(sys.argv[1:])
+    while command.poll() is None:
+        pids = [pid for pid in descendants(command.pid) if is_managed(pid)]
+        now = sample(pids)
+        most, processes, samples = max(most, now), max(processes, len(pids)), samples + (now > 0)
+        time.sleep(EVERY_S)
+    print(f"tree: {most} bytes of {processes}, {samples} samples", file=sys.stderr)
+    return command.returncode if command.returncode >= 0 else 128 - command.returncode
+
+
+sys.exit(main())
