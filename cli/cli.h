@@ -28,6 +28,9 @@ int ol_cmd_run(int argc, char **argv);
 int ol_cmd_policies(int argc, char **argv);
 int ol_cmd_sim(int argc, char **argv);
 
+/* limit.c: does this process itself run under `onelevel run`? */
+bool ol_is_managed(void);
+
 /* Prints "onelevel: ", the message and a newline. */
 void ol_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

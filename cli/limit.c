@@ -35,24 +35,40 @@ static void usage(FILE *to)
           to);
 }
 
-/* The memfd among the process's descriptors: -1 with a message. */
-static int open_shared(int pid)
+/* The memfd among the descriptors in the folder, opened; -1: there is none. */
+static int find_shared(DIR *folder)
 {
     static const char wanted[] = "/memfd:" OL_RUN_MEMFD " ";
-    char path[PATH_MAX], target[PATH_MAX];
+    char target[PATH_MAX];
     const struct dirent *entry;
-    int fd = -1;
+    while ((entry = readdir(folder))) { /* NOLINT(concurrency-mt-unsafe): one thread */
+        const ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target));
+        if (length >= (ssize_t)sizeof(wanted) && memcmp(target, wanted, sizeof(wanted) - 1) == 0)
+            return openat(dirfd(folder), entry->d_name, O_RDWR | O_CLOEXEC);
+    }
+    return -1;
+}
+
+bool ol_is_managed(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    const int fd = folder ? find_shared(folder) : -1;
+    if (folder) (void)closedir(folder);
+    if (fd >= 0) (void)close(fd);
+    return fd >= 0;
+}
+
+/* That of the process; -1 with a message. */
+static int open_shared(int pid)
+{
+    char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
     DIR *folder = opendir(path);
     if (!folder) {
         ol_error(errno == ENOENT ? "there is no process %d" : "process %d is not yours", pid);
         return -1;
     }
-    while (fd < 0 && (entry = readdir(folder))) { /* NOLINT(concurrency-mt-unsafe): one thread */
-        const ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
-        if (length < (ssize_t)sizeof(wanted) || memcmp(target, wanted, sizeof(wanted) - 1) != 0) continue;
-        fd = openat(dirfd(folder), entry->d_name, O_RDWR | O_CLOEXEC);
-    }
+    const int fd = find_shared(folder);
     (void)closedir(folder);
     if (fd < 0) ol_error("process %d is neither `onelevel run` nor managed by one", pid);
     return fd;

@@ -41,6 +41,13 @@ static void usage(FILE *to)
           "  --ram SIZE          bounds resident pages, compressed store and tables together;\n"
           "                      at least 1M, e.g. 256M, 1.5G; or a part of the memory there is,\n"
           "                      the machine's or the control group's limit if less, e.g. 50%\n"
+          "  --ram auto          as much as others leave: looks once a second at what is available\n"
+          "                      (MemAvailable, or less if a control group's limit leaves less) and at\n"
+          "                      memory pressure (PSI, some avg10). With a reserve of 1/16 of the memory\n"
+          "                      there is, from 64M to a quarter of it: gives back what the available\n"
+          "                      memory lacks to the reserve, and 1/16 of what is used at a pressure of\n"
+          "                      10% or more; takes what is available beyond twice the reserve while the\n"
+          "                      pressure is below 1%\n"
           "  --resident SIZE     instead: bounds resident pages alone\n"
           "  --compressed SIZE   with --resident: bounds the compressed store (default: none)\n"
           "  --swap HOMES        none, compressed, file, file:DIRECTORY or\n"
@@ -115,6 +122,17 @@ static bool take_size(const char *option, const char *text, uint64_t *bytes)
     return false;
 }
 
+/* As much as others leave, now and from then on. */
+static bool take_auto(struct ol_run_shared *shared)
+{
+    struct ol_host host;
+    ol_host_read("", &host);
+    shared->options.ram_bytes = ol_budget_follow(&host, 0, 0);
+    atomic_store(&shared->follows_pressure, true);
+    atomic_store(&shared->watched, true);
+    return true;
+}
+
 /* Of the memory that there is for this process. */
 static bool take_budget(const char *option, const char *text, uint64_t *bytes)
 {
@@ -151,7 +169,10 @@ static bool take_option(struct run_command *command, int key)
 {
     struct ol_memory_options *options = &command->shared->options;
     switch (key) {
-    case OPT_RAM: return take_budget("--ram", optarg, &options->ram_bytes);
+    case OPT_RAM:
+        atomic_store(&command->shared->follows_pressure, false);
+        if (strcmp(optarg, "auto") == 0) return take_auto(command->shared);
+        return take_budget("--ram", optarg, &options->ram_bytes);
     case OPT_RESIDENT: return take_budget("--resident", optarg, &options->resident_bytes);
     case OPT_COMPRESSED: return take_budget("--compressed", optarg, &options->compressed_bytes);
     case OPT_SWAP: return take_text("--swap", optarg, command->shared->swap);
@@ -364,6 +385,10 @@ int ol_cmd_run(int argc, char **argv)
 {
     static struct run_command command;
     char path[PATH_MAX];
+    if (ol_is_managed()) {
+        ol_error("this already runs under `onelevel run --children`, whose budget holds for all that it starts");
+        return EXIT_OURS;
+    }
     if (!share(&command)) {
         ol_error("no shared memory: %s", strerror(errno));
         return EXIT_OURS;

@@ -109,6 +109,61 @@ expect 0 limit $command 2M
 until [ -e "$folder/ready1" ]; do sleep 0.05; done
 ends_well
 
+# --ram auto in a control group: gives back what another program in the group needs, and takes it again.
+group=/sys/fs/cgroup/memory/ol-limit-$$ limit=memory.limit_in_bytes
+[ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ] || group=/sys/fs/cgroup/ol-limit-$$ limit=memory.max
+budget()
+{
+    expect 0 limit $command
+    grep -q '(auto)' "$folder/out" || { cat "$folder/out"; exit 1; }
+    awk '{ print int($2 * ($3 ~ /GiB/ ? 1024 : 1)) }' "$folder/out"
+}
+
+# until_budget COMPARISON MIB: within ten seconds
+until_budget()
+{
+    for _ in $(seq 50); do
+        [ "$(budget)" "$1" "$2" ] && return
+        sleep 0.2
+    done
+    echo "--ram auto: $(cat "$folder/out"), not $1 $2"
+    exit 1
+}
+
+if [ "$(id -u)" = 0 ] && mkdir "$group" 2>/dev/null && echo 268435456 2>/dev/null >"$group/$limit"; then
+    trap 'rm -rf "$folder"; rmdir "$group"' EXIT
+    rm -f "$folder"/ready* "$folder"/go*
+    mkfifo "$folder/go0" "$folder/go1"
+    # shellcheck disable=SC2016
+    sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$group/cgroup.procs" \
+        "$onelevel" run --quiet --ram auto -- "$python" "$folder/hold.py" "$folder" >"$folder/held" 2>&1 &
+    command=$!
+    until [ -e "$folder/ready0" ]; do sleep 0.05; done
+    until_budget -ge 100
+    # shellcheck disable=SC2016
+    sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$group/cgroup.procs" \
+        "$python" -c 'import time; a = b"x" * (150 << 20); time.sleep(60)' &
+    hog=$!
+    until_budget -le 45 # 256 less its 150 and the reserve of 64, which leaves 42, less what is no managed memory
+    kill $hog
+    wait $hog 2>/dev/null || true
+    until_budget -ge 100
+    : >"$folder/go0"
+    until [ -e "$folder/ready1" ]; do sleep 0.05; done
+    ends_well
+    sleep 0.2
+    rmdir "$group"
+    trap 'rm -rf "$folder"' EXIT
+    echo '--ram auto follows'
+else
+    rmdir "$group" 2>/dev/null || true
+    echo '--ram auto was not tested: it wants root and a control group'
+fi
+
+expect 125 run --ram 16M --quiet --children -- "$onelevel" run --ram 8M -- true
+says err 'already runs under'
+expect 7 run --ram 16M --quiet -- sh -c "'$onelevel' run --ram 8M -- sh -c 'exit 7'"
+
 # Somebody else's.
 if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups true; then
     hold
