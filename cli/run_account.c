@@ -119,6 +119,8 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     if (atomic_load(&shared->refused_io))
         row_count(to, "asynchronous I/O refused", atomic_load(&shared->refused_io),
                   "io_uring and aio are not supported");
+    if (all->file_buffered && all->file_pages_written)
+        row(to, "swap file", "buffered", "its file system refuses direct I/O: the page cache holds copies");
     if (all->file_pages_damaged)
         row_count(to, "damaged pages", all->file_pages_damaged, "came back from the swap file other than they went");
     if (core->frames_over_budget_peak)
@@ -172,6 +174,8 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "swapped_in_pages", figures.swapped_in);
     put(object, "swap_file_pages_written", all->file_pages_written);
     put(object, "swap_file_pages_read", all->file_pages_read);
+    put(object, "swap_file_pages_read_together", all->file_pages_read_together);
+    (void)json_object_set_new(object, "swap_file_buffered", json_boolean(all->file_buffered));
     put(object, "swap_file_pages_damaged", all->file_pages_damaged);
     put(object, "compressed_pages", all->compressed_in_pages);
     put(object, "compressed_bytes", all->compressed_in_bytes);

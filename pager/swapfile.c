@@ -3,6 +3,7 @@
 
 #include "pager/lock.h"
 #include "pager/reserve.h"
+#include "pager/ring.h"
 #include "pager/seal.h"
 #include "pager/swapfile_io.h"
 
@@ -45,6 +46,7 @@ struct swapfile {
     uint8_t *bounce;       /* c: room for OL_IO_PAGES_MAX pages, used by freeze alone */
     uint8_t *sealed;       /* c: room for as many encrypted ones, used by who holds sealing; NULL: no encryption */
     struct ol_futex_mutex sealing; /* taken before lock */
+    struct ol_ring ring;           /* has a lock of its own */
     struct ol_futex_mutex lock; /* protects all below; a layer's file does not change while slots are in it or are being
                                    written to it, and is then used without */
     struct layer layers[LAYERS];
@@ -52,6 +54,7 @@ struct swapfile {
     uint32_t slots_touched;
     uint64_t pages_read;
     uint64_t pages_written;
+    uint64_t pages_read_together;
     uint64_t pages_damaged;
     struct failure failures[FAILURES];
     unsigned failures_next; /* whose place is used next */
@@ -131,10 +134,10 @@ static void slot_enter_locked(struct swapfile *swapfile, ol_slot slot, unsigned 
 /* --- reading and writing ---------------------------------------------------------------------------------------- */
 
 /* How many requests from i on are for consecutive slots. */
-static uint32_t run_of_slots(const struct ol_io *io, uint32_t i)
+static uint32_t run_of_slots(const ol_slot *slots, uint32_t i, uint32_t count)
 {
     uint32_t n = 1;
-    while (i + n < io->count && io->slots[i + n] == io->slots[i] + n) n++;
+    while (i + n < count && slots[i + n] == slots[i] + n) n++;
     return n;
 }
 
@@ -156,18 +159,58 @@ static void failure_note(struct swapfile *swapfile, ol_slot slot, int error, int
     ol_futex_unlock(&swapfile->lock);
 }
 
-static void run_read(struct swapfile *swapfile, ol_slot slot, void *const *pages, uint32_t n, enum ol_status *status)
+/* The runs in which `count` pages are to be read; returns how many. What has no contents is in none. */
+static uint32_t runs_find(struct swapfile *swapfile, const ol_slot *slots, uint32_t count, struct ol_swap_run *runs)
 {
-    int errors[OL_IO_PAGES_MAX];
-    for (uint32_t i = 0; i < n; i++) status[i] = OL_E_IO;
-    if (swapfile->where[slot] == 0) return;
+    uint32_t found = 0;
+    for (uint32_t i = 0, n; i < count; i += n) {
+        n = run_in_layer(swapfile, slots[i], run_of_slots(slots, i, count));
+        const uint8_t where = swapfile->where[slots[i]];
+        if (where != 0) runs[found++] = (struct ol_swap_run){&swapfile->layers[where - 1].file, i, n};
+    }
+    return found;
+}
+
+/* The runs that could be read together are not read again, one by one. */
+static uint64_t runs_read_together(struct swapfile *swapfile, const struct ol_swap_run *runs, uint32_t count,
+                                   const ol_slot *slots, void *const *pages)
+{
+    uint64_t pages_read = 0;
+    if (count < 2) return 0;
+    for (uint32_t i = 0; i < count; i++)
+        if ((i == 0 || runs[i].file != runs[i - 1].file) && !ol_swap_file_is_open(runs[i].file)) return 0;
+    const uint64_t whole = ol_ring_read(&swapfile->ring, runs, count, slots, pages, swapfile->pager.page_bytes);
+    for (uint32_t i = 0; i < count; i++)
+        if (whole >> i & 1) pages_read += runs[i].count;
+    ol_futex_lock(&swapfile->lock);
+    swapfile->pages_read_together += pages_read;
+    ol_futex_unlock(&swapfile->lock);
+    return whole;
+}
+
+static void page_open(struct swapfile *swapfile, ol_slot slot, void *page, int error, enum ol_status *status)
+{
     const unsigned number = swapfile->where[slot] - 1U;
-    const struct ol_swap_file *file = &swapfile->layers[number].file;
-    ol_swap_file_transfer(file, OL_IO_READ, slot, pages, n, swapfile->pager.page_bytes, errors);
-    for (uint32_t i = 0; i < n; i++) {
-        if (errors[i] == 0 && !ol_seal_open(&swapfile->seals, number, slot + i, pages[i])) errors[i] = OL_SWAP_DAMAGED;
-        if (errors[i] == 0) status[i] = OL_OK;
-        else failure_note(swapfile, slot + i, errors[i], file->fd);
+    if (error == 0 && !ol_seal_open(&swapfile->seals, number, slot, page)) error = OL_SWAP_DAMAGED;
+    *status = error == 0 ? OL_OK : OL_E_IO;
+    if (error != 0) failure_note(swapfile, slot, error, swapfile->layers[number].file.fd);
+}
+
+static void pages_read(struct swapfile *swapfile, const ol_slot *slots, void *const *pages, uint32_t count,
+                       enum ol_status *status)
+{
+    struct ol_swap_run runs[OL_IO_PAGES_MAX];
+    int errors[OL_IO_PAGES_MAX] = {0};
+    const uint32_t found = runs_find(swapfile, slots, count, runs);
+    const uint64_t together = runs_read_together(swapfile, runs, found, slots, pages);
+    for (uint32_t i = 0; i < count; i++) status[i] = OL_E_IO; /* what has no contents */
+    for (uint32_t i = 0; i < found; i++) {
+        const uint32_t at = runs[i].at;
+        if ((together >> i & 1) == 0)
+            ol_swap_file_transfer(runs[i].file, OL_IO_READ, slots[at], pages + at, runs[i].count,
+                                  swapfile->pager.page_bytes, errors + at);
+        for (uint32_t n = at; n < at + runs[i].count; n++)
+            page_open(swapfile, slots[n], pages[n], errors[n], status + n);
     }
 }
 
@@ -175,7 +218,7 @@ static void run_read(struct swapfile *swapfile, ol_slot slot, void *const *pages
 static void run_write(struct swapfile *swapfile, unsigned number, ol_slot slot, void *const *pages, uint32_t n,
                       enum ol_status *status)
 {
-    const struct ol_swap_file *file = &swapfile->layers[number].file;
+    struct ol_swap_file *file = &swapfile->layers[number].file;
     const uint32_t page_bytes = swapfile->pager.page_bytes;
     void *sealed[OL_IO_PAGES_MAX];
     int errors[OL_IO_PAGES_MAX];
@@ -203,10 +246,7 @@ static uint32_t io_count_ok(const struct ol_io *io)
 
 static void io_read(struct swapfile *swapfile, struct ol_io *io)
 {
-    for (uint32_t i = 0, n; i < io->count; i += n) {
-        n = run_in_layer(swapfile, io->slots[i], run_of_slots(io, i));
-        run_read(swapfile, io->slots[i], io->pages + i, n, io->status + i);
-    }
+    pages_read(swapfile, io->slots, io->pages, io->count, io->status);
     ol_futex_lock(&swapfile->lock);
     swapfile->pages_read += io_count_ok(io);
     ol_futex_unlock(&swapfile->lock);
@@ -224,7 +264,7 @@ static void io_write(struct swapfile *swapfile, struct ol_io *io)
         return;
     }
     for (uint32_t i = 0, n; i < io->count; i += n) {
-        n = run_of_slots(io, i);
+        n = run_of_slots(io->slots, i, io->count);
         run_write(swapfile, number, io->slots[i], io->pages + i, n, io->status + i);
     }
     ol_futex_lock(&swapfile->lock);
@@ -254,10 +294,14 @@ static uint64_t layers_choose(const struct swapfile *swapfile)
 static enum ol_status run_copy(struct swapfile *swapfile, ol_slot slot, uint32_t n)
 {
     void *pages[OL_IO_PAGES_MAX];
+    ol_slot slots[OL_IO_PAGES_MAX];
     enum ol_status status[OL_IO_PAGES_MAX];
     uint8_t seals[OL_IO_PAGES_MAX * OL_SEAL_BYTES_MAX];
-    for (uint32_t i = 0; i < OL_IO_PAGES_MAX; i++) pages[i] = swapfile->bounce + (size_t)i * swapfile->pager.page_bytes;
-    run_read(swapfile, slot, pages, n, status);
+    for (uint32_t i = 0; i < n; i++) {
+        pages[i] = swapfile->bounce + (size_t)i * swapfile->pager.page_bytes;
+        slots[i] = slot + i;
+    }
+    pages_read(swapfile, slots, pages, n, status);
     for (uint32_t i = 0; i < n; i++)
         if (status[i] != OL_OK) return status[i];
     ol_seals_save(&swapfile->seals, slot, n, seals);
@@ -296,6 +340,7 @@ enum ol_status ol_swapfile_freeze(struct ol_pager *pager)
 {
     struct swapfile *swapfile = swapfile_of(pager);
     ol_seals_forked(&swapfile->seals);
+    ol_ring_forked(&swapfile->ring);
     if (swapfile->current != NO_LAYER) {
         struct layer *layer = &swapfile->layers[swapfile->current];
         if (layer->file.fd >= 0 && layer->slots_here == 0) layer_give_up(swapfile, swapfile->current);
@@ -351,6 +396,7 @@ static void swapfile_close(struct ol_pager *pager)
     struct swapfile *swapfile = swapfile_of(pager);
     for (unsigned number = 0; number < LAYERS; number++) ol_swap_file_close(&swapfile->layers[number].file);
     if (swapfile->directory >= 0) (void)close(swapfile->directory);
+    ol_ring_close(&swapfile->ring);
     ol_seals_destroy(&swapfile->seals);
     ol_release(swapfile->where, pager->capacity);
     ol_release(swapfile->bounce, buffer_bytes(swapfile));
@@ -460,6 +506,11 @@ void ol_swapfile_statistics(struct ol_pager *pager, struct ol_swapfile_statistic
     out->pages_read = swapfile->pages_read;
     out->pages_written = swapfile->pages_written;
     out->file_bytes = pages * pager->page_bytes;
+    out->pages_read_together = swapfile->pages_read_together;
+    out->buffered = false;
+    for (unsigned number = 0; number < LAYERS; number++)
+        if (swapfile->layers[number].file.fd >= 0 && !atomic_load(&swapfile->layers[number].file.direct))
+            out->buffered = true;
     out->pages_damaged = swapfile->pages_damaged;
     out->metadata_bytes =
         sizeof *swapfile + (uint64_t)swapfile->slots_touched * (sizeof *swapfile->where + swapfile->seals.bytes_each);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pager that keeps pages in a nameless file that only its owner could open, the page of slot s at s pages from its
- * start. Consecutive slots of a request are one transfer. Each page has a seal in memory (pager/seal.h): one that comes
- * back other than it went is OL_E_IO, never wrong data.
+ * start. Consecutive slots of a request are one transfer, and transfers of one read are under way together where the
+ * kernel allows it. They pass the page cache if the file system and the addresses of the pages do. Each page has a seal
+ * in memory (pager/seal.h): one that comes back other than it went is OL_E_IO, never wrong data.
  *
  * Conditions that hold for all functions, and for those of the pager:
  * - Those of core/pager.h. The pager is synchronous: it completes before submit returns.
@@ -22,10 +23,12 @@ struct ol_swapfile_options {
 
 struct ol_swapfile_statistics {
     uint64_t pages_read;
-    uint64_t pages_written;  /* by the core: copies made by freeze are not counted */
-    uint64_t file_bytes;     /* now: size of the files, with what is sparse in them */
-    uint64_t pages_damaged;  /* reads of pages whose seal was wrong */
-    uint64_t metadata_bytes; /* now: tables, up to the highest slot that was written */
+    uint64_t pages_written;       /* by the core: copies made by freeze are not counted */
+    uint64_t file_bytes;          /* now: size of the files, with what is sparse in them */
+    uint64_t pages_read_together; /* … in transfers of which several were under way at a time (pager/ring.h) */
+    bool buffered;                /* now: the page cache is in between, because the file system wants it */
+    uint64_t pages_damaged;       /* reads of pages whose seal was wrong */
+    uint64_t metadata_bytes;      /* now: tables, up to the highest slot that was written */
 };
 
 /* OL_OK; OL_E_INVALID (capacity 0 or a bad page size); OL_E_NO_META; OL_E_UNSUPPORTED (as ol_seals_create); OL_E_IO or

@@ -51,24 +51,32 @@ static int named_open(int directory)
     return -1;
 }
 
-int ol_swap_file_open(int directory, struct ol_swap_file *out)
+int ol_swap_file_adopt(int fd, struct ol_swap_file *out)
 {
     struct stat stat;
-    int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) fd = named_open(directory);
-    if (fd < 0) return errno;
     fd = fd_move(fd);
     if (fstat(fd, &stat) != 0) {
         const int error = errno;
         (void)close(fd);
         return error;
     }
-    *out = (struct ol_swap_file){.fd = fd, .device = stat.st_dev, .inode = stat.st_ino};
+    out->fd = fd;
+    out->device = stat.st_dev;
+    out->inode = stat.st_ino;
     return 0;
 }
 
-/* Is the descriptor still ours? */
-static bool file_is_open(const struct ol_swap_file *file)
+int ol_swap_file_open(int directory, struct ol_swap_file *out)
+{
+    int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) fd = named_open(directory);
+    if (fd < 0) return errno;
+    const int error = ol_swap_file_adopt(fd, out);
+    if (error == 0) atomic_store(&out->direct, fcntl(out->fd, F_SETFL, O_DIRECT) == 0);
+    return error;
+}
+
+bool ol_swap_file_is_open(const struct ol_swap_file *file)
 {
     struct stat stat;
     return fstat(file->fd, &stat) == 0 && stat.st_dev == file->device && stat.st_ino == file->inode;
@@ -76,7 +84,7 @@ static bool file_is_open(const struct ol_swap_file *file)
 
 void ol_swap_file_close(struct ol_swap_file *file)
 {
-    if (file->fd >= 0 && file_is_open(file)) (void)close(file->fd);
+    if (file->fd >= 0 && ol_swap_file_is_open(file)) (void)close(file->fd);
     file->fd = -1;
 }
 
@@ -111,14 +119,27 @@ static void vector_advance(struct iovec **vector, int *parts, size_t bytes)
     (*vector)->iov_len -= bytes;
 }
 
-/* Transfers all parts of the vector unless an error stops it. Returns 0 or an error, in *done the bytes transferred. */
-static int vector_transfer(int fd, enum ol_io_op op, struct iovec *vector, int parts, off_t offset, size_t *done)
+/* After an error that may mean that direct transfers are not possible: from now on there are none. False if that was
+ * tried for this transfer; other threads may try at the same time. */
+static bool file_leave_direct(struct ol_swap_file *file, int error, bool *left)
 {
+    if (error != EINVAL || *left) return false;
+    *left = true;
+    atomic_store(&file->direct, false);
+    return fcntl(file->fd, F_SETFL, 0) == 0;
+}
+
+/* Transfers all parts of the vector unless an error stops it. Returns 0 or an error, in *done the bytes transferred. */
+static int vector_transfer(struct ol_swap_file *file, enum ol_io_op op, struct iovec *vector, int parts, off_t offset,
+                           size_t *done)
+{
+    const int fd = file->fd;
+    bool left = false;
     *done = 0;
     while (parts > 0) {
         const off_t at = offset + (off_t)*done;
         const ssize_t bytes = op == OL_IO_READ ? preadv(fd, vector, parts, at) : pwritev(fd, vector, parts, at);
-        if (bytes < 0 && errno == EINTR) continue;
+        if (bytes < 0 && (errno == EINTR || file_leave_direct(file, errno, &left))) continue;
         if (bytes < 0) return errno;
         if (bytes == 0) return OL_SWAP_ENDED;
         *done += (size_t)bytes;
@@ -128,23 +149,23 @@ static int vector_transfer(int fd, enum ol_io_op op, struct iovec *vector, int p
 }
 
 /* Returns how many leading pages were transferred, and if these are not all, in *error why. */
-static uint32_t pages_transfer(const struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
+static uint32_t pages_transfer(struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
                                uint32_t count, uint32_t page_bytes, int *error)
 {
     struct iovec vector[OL_IO_PAGES_MAX] = {{0}};
     size_t done;
     assert(count <= OL_IO_PAGES_MAX);
     *error = EBADF;
-    if (!file_is_open(file)) return 0;
+    if (!ol_swap_file_is_open(file)) return 0;
     *error = EFBIG;
     if (op == OL_IO_WRITE) count = pages_in_limit(first, count, page_bytes);
     for (uint32_t i = 0; i < count; i++) vector[i] = (struct iovec){.iov_base = pages[i], .iov_len = page_bytes};
-    const int failure = vector_transfer(file->fd, op, vector, (int)count, (off_t)first * page_bytes, &done);
+    const int failure = vector_transfer(file, op, vector, (int)count, (off_t)first * page_bytes, &done);
     if (failure != 0) *error = failure;
     return (uint32_t)(done / page_bytes);
 }
 
-void ol_swap_file_transfer(const struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
+void ol_swap_file_transfer(struct ol_swap_file *file, enum ol_io_op op, ol_slot first, void *const *pages,
                            uint32_t count, uint32_t page_bytes, int *errors)
 {
     int error;

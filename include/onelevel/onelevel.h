@@ -64,6 +64,8 @@ struct ol_memory_statistics {
     uint64_t compressed_refused;     /* pages that it did not take (full, or they do not compress) */
     uint64_t file_pages_read;
     uint64_t file_pages_written;
+    uint64_t file_pages_read_together; /* … with several transfers under way at a time */
+    bool file_buffered;          /* the file system wants the page cache in between, whose memory counts as ours */
     uint64_t file_pages_damaged; /* reads of pages that came back other than they went; their readers got SIGBUS */
     uint64_t file_bytes;         /* now: size of the swap file */
     uint64_t metadata_bytes;     /* now: tables of core, machine and homes */

@@ -350,6 +350,8 @@ void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out)
     out->file_pages_read = homes.file.pages_read;
     out->file_pages_written = homes.file.pages_written;
     out->file_bytes = homes.file.file_bytes;
+    out->file_pages_read_together = homes.file.pages_read_together;
+    out->file_buffered = homes.file.buffered;
     out->file_pages_damaged = homes.file.pages_damaged;
     out->metadata_bytes = metadata_bytes(memory, &out->core);
     subtract_inherited(memory, out);

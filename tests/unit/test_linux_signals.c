@@ -164,10 +164,11 @@ static void reads_damaged_swap(bool encrypt)
     volatile unsigned *range = ol_memory_map(memory, PAGES * PAGE_BYTES);
     for (unsigned i = 0; i < PAGES; i++) range[i * PAGE_BYTES / sizeof(*range)] = i;
     MUST(nameless_files(&fd) == 1);
+    const int file = file_reopen(fd);
     for (off_t slot = 0; slot < PAGES / 2; slot += EACH) { /* some of them are not in use */
-        MUST(pread(fd, &byte, 1, slot * PAGE_BYTES + 99) == 1);
+        MUST(pread(file, &byte, 1, slot * PAGE_BYTES + 99) == 1);
         byte ^= 16;
-        MUST(pwrite(fd, &byte, 1, slot * PAGE_BYTES + 99) == 1);
+        MUST(pwrite(file, &byte, 1, slot * PAGE_BYTES + 99) == 1);
     }
     for (volatile int round = 0; round < 2; round++) {
         for (volatile unsigned i = 0; i < PAGES; i++) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/test_pager_model.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdalign.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,7 +92,7 @@ bool pages_transfer(struct ol_pager *pager, enum ol_io_op op, const ol_slot *slo
 
 enum ol_status page_write(struct ol_pager *pager, ol_slot slot, const void *page)
 {
-    char copy[MODEL_PAGE_BYTES];
+    alignas(MODEL_PAGE_BYTES) char copy[MODEL_PAGE_BYTES];
     void *pages[] = {copy};
     enum ol_status status;
     memcpy(copy, page, sizeof copy);
@@ -98,8 +101,13 @@ enum ol_status page_write(struct ol_pager *pager, ol_slot slot, const void *page
 
 enum ol_status page_read(struct ol_pager *pager, ol_slot slot, void *page)
 {
+    alignas(MODEL_PAGE_BYTES) char copy[MODEL_PAGE_BYTES];
+    void *pages[] = {copy};
     enum ol_status status;
-    return pages_transfer(pager, OL_IO_READ, &slot, &page, 1, &status) ? status : OL_E_UNSUPPORTED;
+    memcpy(copy, page, sizeof copy);
+    if (!pages_transfer(pager, OL_IO_READ, &slot, pages, 1, &status)) return OL_E_UNSUPPORTED;
+    memcpy(page, copy, sizeof copy);
+    return status;
 }
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
@@ -111,7 +119,7 @@ struct batch {
     ol_slot slots[OL_IO_PAGES_MAX];
     void *pages[OL_IO_PAGES_MAX];
     enum ol_status status[OL_IO_PAGES_MAX];
-    char bytes[OL_IO_PAGES_MAX][MODEL_PAGE_BYTES];
+    alignas(MODEL_PAGE_BYTES) char bytes[OL_IO_PAGES_MAX][MODEL_PAGE_BYTES];
 };
 
 unsigned nameless_files(int *first)
@@ -124,6 +132,13 @@ unsigned nameless_files(int *first)
         if (first) *first = fd;
     }
     return count;
+}
+
+int file_reopen(int fd)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_RDWR | O_CLOEXEC);
 }
 
 void model_init(struct pager_model *model, struct ol_pager *pager, ol_slot first, uint32_t slots, uint64_t seed)

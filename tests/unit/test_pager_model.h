@@ -27,12 +27,16 @@ void page_make_mixed(void *page, uint32_t random_bytes, uint64_t seed);
 bool pages_transfer(struct ol_pager *pager, enum ol_io_op op, const ol_slot *slots, void *const *pages, uint32_t count,
                     enum ol_status *status);
 
-/* One page. A transfer that is not completed once is OL_E_UNSUPPORTED. */
+/* One page; what goes to the pager is aligned, whatever `page` is. A transfer that is not completed once is
+ * OL_E_UNSUPPORTED. */
 enum ol_status page_write(struct ol_pager *pager, ol_slot slot, const void *page);
 enum ol_status page_read(struct ol_pager *pager, ol_slot slot, void *page);
 
 /* Descriptors of regular files that have no name, as swap files are; the lowest in *first, if that is not NULL. */
 unsigned nameless_files(int *first);
+
+/* Opens the file at a descriptor anew, for reading and writing whatever amounts. A descriptor, or -1. */
+int file_reopen(int fd);
 
 /* Knows what slots [first, first + slots) of a pager hold. */
 struct pager_model {

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -53,11 +54,22 @@ static struct ol_pager *create(void)
     return pager;
 }
 
+static int pager_fd;  /* the pager's descriptor, */
+static int file = -1; /* … and one for the test, which need not transfer whole sectors */
+
+static void file_close(void)
+{
+    if (file >= 0) close(file);
+    file = -1;
+}
+
 static int file_of_pager(void)
 {
-    int fd = -1;
-    assert_int_equal(nameless_files(&fd), 1);
-    return fd;
+    file_close();
+    assert_int_equal(nameless_files(&pager_fd), 1);
+    file = file_reopen(pager_fd);
+    assert_true(file >= 0);
+    return file;
 }
 
 static void write_pages(struct ol_pager *pager, uint32_t count, uint64_t seed)
@@ -84,7 +96,7 @@ static void assert_fails(struct ol_pager *pager, ol_slot slot, int error)
     assert_true(ol_swapfile_failure(pager, slot, &failure));
     assert_int_equal(failure.error, error);
     assert_int_equal(failure.offset_bytes, (uint64_t)slot * PAGE);
-    assert_int_equal(failure.fd, file_of_pager());
+    assert_int_equal(failure.fd, pager_fd);
 }
 
 /* --- damage ----------------------------------------------------------------------------------------------------- */
@@ -110,6 +122,7 @@ static void test_one_bit(void **state)
     ol_swapfile_statistics(pager, &statistics);
     assert_int_equal(statistics.pages_damaged, 400);
     pager->ops->close(pager);
+    file_close();
 }
 
 /* Pages that were whole, but are another slot's, or older than what was written last. */
@@ -135,16 +148,18 @@ static void test_pages_of_another_place_or_time(void **state)
     write_pages(pager, 4, 7); /* written anew, they are whole again */
     for (ol_slot slot = 0; slot < 4; slot++) assert_true(page_is_right(pager, slot, 7));
     pager->ops->close(pager);
+    file_close();
 }
 
 static void test_a_device_that_fails(void **state)
 {
     struct ol_pager *pager = create();
-    char bytes[4][PAGE];
+    alignas(PAGE) static char bytes[4][PAGE];
     void *pages[4] = {bytes[0], bytes[1], bytes[2], bytes[3]};
     const ol_slot slots[4] = {0, 1, 2, 3};
     enum ol_status status[4];
     (void)state;
+    const int fd = file_of_pager();
     write_pages(pager, 4, 1);
     bad_offset = 2 * PAGE + 17;
     assert_true(pages_transfer(pager, OL_IO_READ, slots, pages, 4, status));
@@ -152,10 +167,11 @@ static void test_a_device_that_fails(void **state)
     assert_fails(pager, 2, EIO);
     bad_offset = -1;
     assert_true(page_is_right(pager, 2, 1)); /* it was not the page's fault */
-    assert_int_equal(ftruncate(file_of_pager(), 3 * PAGE + 100), 0);
+    assert_int_equal(ftruncate(fd, 3 * PAGE + 100), 0);
     assert_fails(pager, 3, OL_SWAP_ENDED);
     assert_true(page_is_right(pager, 2, 1));
     pager->ops->close(pager);
+    file_close();
 }
 
 /* --- encryption ------------------------------------------------------------------------------------------------- */
@@ -163,11 +179,11 @@ static void test_a_device_that_fails(void **state)
 /* Is any 16-byte piece of the page somewhere in the file? */
 static bool file_shows(int fd, const char *page)
 {
-    static char file[SLOTS * PAGE];
-    const ssize_t bytes = pread(fd, file, sizeof file, 0);
-    assert_true(bytes >= PAGE);
+    static char bytes[SLOTS * PAGE];
+    const ssize_t size = pread(fd, bytes, sizeof bytes, 0);
+    assert_true(size >= PAGE);
     for (unsigned at = 0; at < PAGE; at += 16)
-        if (memmem(file, (size_t)bytes, page + at, 16)) return true;
+        if (memmem(bytes, (size_t)size, page + at, 16)) return true;
     return false;
 }
 
@@ -191,12 +207,13 @@ static void test_what_the_file_shows(void **state)
     assert_int_equal(page_read(pager, 0, second), OL_OK);
     assert_memory_equal(page, second, PAGE);
     pager->ops->close(pager);
+    file_close();
 }
 
 /* In a forked process: leaves the ciphertext of slot 0 in `out`. */
 static bool child_writes(struct ol_pager *pager, const char *page, int out)
 {
-    char cipher[PAGE];
+    alignas(PAGE) char cipher[PAGE];
     int fd = -1;
     if (ol_swapfile_freeze(pager) != OL_OK || nameless_files(NULL) != 1) return false;
     if (!page_is_right(pager, 7, 1)) return false; /* written before the fork */
@@ -229,6 +246,7 @@ static void test_forked_processes_share_no_nonce(void **state)
     close(channel[0]);
     close(channel[1]);
     pager->ops->close(pager);
+    file_close();
 }
 
 /* The flags and the line "Locked:" of the mapping that `address` lies in. */

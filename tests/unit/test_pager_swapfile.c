@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,7 +134,7 @@ struct cluster {
     ol_slot slots[OL_IO_PAGES_MAX];
     void *pages[OL_IO_PAGES_MAX];
     enum ol_status status[OL_IO_PAGES_MAX];
-    char bytes[OL_IO_PAGES_MAX][MODEL_PAGE_BYTES];
+    alignas(MODEL_PAGE_BYTES) char bytes[OL_IO_PAGES_MAX][MODEL_PAGE_BYTES];
 };
 
 static bool cluster_transfer(struct cluster *cluster, struct ol_pager *pager, enum ol_io_op op, ol_slot first,
