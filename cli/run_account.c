@@ -122,7 +122,7 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     if (all->file_buffered && all->file_pages_written)
         row(to, "swap file", "buffered", "its file system refuses direct I/O: the page cache holds copies");
     if (all->file_pages_damaged)
-        row_count(to, "damaged pages", all->file_pages_damaged, "came back from the swap file other than they went");
+        row_count(to, "reads of damaged pages", all->file_pages_damaged, "came back from the swap file other than they went");
     if (core->frames_over_budget_peak)
         row_size(to, "over the budget, peak", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES,
                  "swap was full or failed");

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { LAYERS = 64, LAYERS_MERGED = 16, NO_LAYER = LAYERS, PAGE_BYTES_MIN = 512, PAGE_BYTES_MAX = 1 << 20 };
-enum { FAILURES = 16 };
+enum { FAILURES = 4 * OL_IO_PAGES_MAX };
 
 static_assert((int)LAYERS <= (int)OL_SEAL_KEYS, "each layer has a key");
 

@@ -50,7 +50,7 @@ struct ol_swapfile_failure {
     int fd;                /* the file */
 };
 
-/* False if it is not among the last 16 pages that could not be read. */
+/* False if it is not among the last four requests' worth of pages that could not be read. */
 bool ol_swapfile_failure(struct ol_pager *pager, ol_slot slot, struct ol_swapfile_failure *out);
 
 void ol_swapfile_statistics(struct ol_pager *pager, struct ol_swapfile_statistics *out);
