@@ -27,6 +27,7 @@ int ol_cmd_record(int argc, char **argv);
 int ol_cmd_run(int argc, char **argv);
 int ol_cmd_policies(int argc, char **argv);
 int ol_cmd_sim(int argc, char **argv);
+int ol_cmd_trace(int argc, char **argv);
 
 /* limit.c: does this process itself run under `onelevel run`? */
 bool ol_is_managed(void);

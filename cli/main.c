@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"explain", "show accesses on a simulated machine, step by step", ol_cmd_explain},
     {"mmu", "check the address translation of x86 against test vectors", ol_cmd_mmu},
     {"policies", "list the policies of page replacement", ol_cmd_policies},
+    {"trace", "say what a trace holds; convert, cut and merge traces", ol_cmd_trace},
     {"help", "explain a command", cmd_help},
     {"version", "print the version", cmd_version},
 };
@@ -63,7 +64,7 @@ static void print_overview(FILE *out)
           "  onelevel run --ram 64M -- sort -S 1G words.txt\n"
           "\n"
           "To count the page faults of a recorded run on a machine of 100 frames:\n"
-          "  valgrind --tool=lackey --trace-mem=yes --log-file=ls.trace ls\n"
+          "  onelevel record -o ls.trace ls\n"
           "  onelevel sim --machine amd64 --frames 100 --policy clock ls.trace\n"
           "\n"
           "Sizes are bytes, or have a unit: 64M, 1.5G, 2GiB.\n"

@@ -41,6 +41,10 @@ struct code {
 struct exit {
     struct code *code;
     uint32_t parts, sites; /* of the code, up to this exit */
+};
+
+/* What an exit stands for, as long as no site changes. */
+struct now {
     uint32_t phrase;
     uint32_t block; /* of the trace, in which the phrase is valid; 0: it is not */
 };
@@ -59,6 +63,7 @@ struct process {
     struct ol_native_writer *writer;
     struct code *codes;
     struct exit *exits;
+    struct now *now; /* by exit */
     uint32_t exits_room;
     uint16_t thread;
     uint32_t changed, least; /* sites that the next exit's block has new keys for; the least of them */
@@ -144,15 +149,16 @@ static void define_phrase(const struct ol_record *record, struct process *proces
     struct exit *const exit = &process->exits[number];
     const uint32_t count = build_runs(record, exit, runs);
     if (count == 0) return;
-    exit->phrase = ol_native_new_phrase(process->writer, runs, count);
-    exit->block = ol_native_block(process->writer);
-    if (process->keys_block != exit->block) {
-        process->keys_block = exit->block;
+    struct now *const now = &process->now[number];
+    now->phrase = ol_native_new_phrase(process->writer, runs, count);
+    now->block = process->writer->block;
+    if (process->keys_block != now->block) {
+        process->keys_block = now->block;
         process->keys_used = 0;
     }
     if (exit->sites > KEYS_MAX - process->keys_used) return;
     memcpy(process->keys + process->keys_used, exit->code->keys, exit->sites * sizeof *process->keys);
-    process->known[hash >> 45] = (struct known){hash, number, exit->phrase, exit->block, process->keys_used};
+    process->known[hash >> 45] = (struct known){hash, number, now->phrase, now->block, process->keys_used};
     process->keys_used += exit->sites;
 }
 
@@ -162,11 +168,10 @@ static void find_phrase(const struct ol_record *record, struct process *process,
     struct exit *const exit = &process->exits[number];
     const uint64_t hash = hash_keys(number, exit->code->keys, exit->sites);
     const struct known *const known = &process->known[hash >> 45];
-    const uint32_t block = ol_native_block(process->writer);
+    const uint32_t block = process->writer->block;
     if (known->block == block && known->hash == hash && known->exit == number &&
         memcmp(process->keys + known->keys, exit->code->keys, exit->sites * sizeof *process->keys) == 0) {
-        exit->phrase = known->phrase;
-        exit->block = block;
+        process->now[number] = (struct now){known->phrase, block};
         ol_native_repeat(process->writer, known->phrase);
         return;
     }
@@ -185,8 +190,8 @@ static bool change_keys(struct process *process, const struct exit *exit)
         if (site < least) least = site;
     }
     for (uint32_t i = 0; i < code->exits; i++) {
-        struct exit *const one = &process->exits[code->first_exit + i];
-        if (one->sites > least) one->block = 0;
+        const uint32_t one = code->first_exit + i;
+        if (process->exits[one].sites > least) process->now[one].block = 0;
     }
     process->changed = 0;
     return true;
@@ -195,9 +200,10 @@ static bool change_keys(struct process *process, const struct exit *exit)
 static inline bool take_exit(const struct ol_record *record, struct process *process, uint32_t number)
 {
     if (number >= process->exits_room || !process->exits[number].code) return failed(process);
-    struct exit *const exit = &process->exits[number];
+    const struct exit *const exit = &process->exits[number];
     if (process->changed > 0 && !change_keys(process, exit)) return failed(process);
-    if (exit->block == ol_native_block(process->writer)) ol_native_repeat(process->writer, exit->phrase);
+    const struct now now = process->now[number];
+    if (now.block == process->writer->block) ol_native_repeat(process->writer, now.phrase);
     else find_phrase(record, process, number);
     return true;
 }
@@ -209,10 +215,13 @@ static bool make_room(struct process *process, uint32_t exits)
     if (exits <= process->exits_room) return true;
     uint32_t room = process->exits_room ? process->exits_room : 1024;
     while (room < exits) room *= 2;
-    struct exit *const larger = realloc(process->exits, room * sizeof *larger);
-    if (!larger) return false;
-    memset(larger + process->exits_room, 0, (room - process->exits_room) * sizeof *larger);
-    process->exits = larger;
+    struct exit *const exits_larger = realloc(process->exits, room * sizeof *exits_larger);
+    if (exits_larger) process->exits = exits_larger;
+    struct now *const now_larger = realloc(process->now, room * sizeof *now_larger);
+    if (now_larger) process->now = now_larger;
+    if (!exits_larger || !now_larger) return false;
+    memset(exits_larger + process->exits_room, 0, (room - process->exits_room) * sizeof *exits_larger);
+    memset(now_larger + process->exits_room, 0, (room - process->exits_room) * sizeof *now_larger);
     process->exits_room = room;
     return true;
 }
@@ -241,10 +250,11 @@ static bool take_block(struct process *process, uint32_t parts, const uint32_t *
         code->parts[i] = (struct part){.kind = (uint8_t)(word[0] >> OL_WIRE_KIND_SHIFT),
                                        .size = word[0] & ((1U << OL_WIRE_KIND_SHIFT) - 1),
                                        .address = word[1] | (uint64_t)word[2] << 32};
-        if (code->parts[i].kind == OL_WIRE_PART_EXIT)
-            process->exits[code->first_exit + code->exits++] =
-                (struct exit){.code = code, .parts = i, .sites = code->sites};
-        else if (code->parts[i].kind != OL_WIRE_PART_INSTRUCTION) code->sites++;
+        if (code->parts[i].kind == OL_WIRE_PART_EXIT) {
+            const uint32_t number = code->first_exit + code->exits++;
+            process->exits[number] = (struct exit){.code = code, .parts = i, .sites = code->sites};
+            process->now[number] = (struct now){0};
+        } else if (code->parts[i].kind != OL_WIRE_PART_INSTRUCTION) code->sites++;
     }
     return true;
 }
@@ -280,6 +290,7 @@ static void release(struct process *process)
         free(code);
     }
     free(process->exits);
+    free(process->now);
     free(process->known);
     free(process->keys);
     free(process->file);
@@ -358,7 +369,6 @@ static bool take_fork(struct ol_record *record, struct process *process, int par
         for (uint32_t k = i; k < i + code->exits; k++) {
             process->exits[k] = from->exits[k];
             process->exits[k].code = copy;
-            process->exits[k].block = 0;
         }
     }
     return true;
@@ -430,6 +440,12 @@ bool ol_record_message(struct ol_record *record, int number, const char *message
     const uint32_t *const end = buffer + bytes / sizeof *buffer;
     if (process->carried > 0 && !take_carried(record, process, &word, end)) return false;
     while (word < end) {
+        /* Most words: an exit whose phrase is known. The type of exits is 0. */
+        struct ol_native_writer *const writer = process->writer;
+        if (process->changed == 0 && *word < process->exits_room && process->now[*word].block == writer->block) {
+            ol_native_repeat(writer, process->now[*word++].phrase);
+            continue;
+        }
         const uint32_t length = length_of(*word);
         if (length == 0) return failed(process);
         if (length > (size_t)(end - word)) {

@@ -63,7 +63,7 @@ static void print_help(void)
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
         printf("                             %-15s %s\n", (*policy)->name, (*policy)->summary);
     printf("  --tlb ENTRIES[:WAYS]     the TLB (default: %d:%d), or none\n"
-           "  --format native|lackey|pages  the form of TRACE (default: found out from its beginning)\n"
+           "  --format native|lackey|pages|din|csv  the form of TRACE (default: found out from its beginning)\n"
            "  --json                   print one JSON object\n",
            TLB_ENTRIES, TLB_WAYS);
 }
@@ -165,9 +165,11 @@ static bool parse_format(const char *text, struct arguments *arguments)
     arguments->format = strcmp(text, "native") == 0   ? OL_TRACE_NATIVE
                         : strcmp(text, "lackey") == 0 ? OL_TRACE_LACKEY
                         : strcmp(text, "pages") == 0  ? OL_TRACE_PAGES
+                        : strcmp(text, "din") == 0    ? OL_TRACE_DIN
+                        : strcmp(text, "csv") == 0    ? OL_TRACE_CSV
                                                       : OL_TRACE_DETECT;
     if (arguments->format != OL_TRACE_DETECT) return true;
-    ol_error("--format %s: expected native, lackey or pages", text);
+    ol_error("--format %s: expected native, lackey, pages, din or csv", text);
     return false;
 }
 

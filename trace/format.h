@@ -28,7 +28,7 @@ struct ol_trace_format_ops {
                     size_t max);
 };
 
-extern const struct ol_trace_format_ops ol_trace_lackey, ol_trace_pages;
+extern const struct ol_trace_format_ops ol_trace_lackey, ol_trace_pages, ol_trace_din, ol_trace_csv;
 
 /* Moves to the next line. */
 void ol_trace_skip_line(struct ol_trace_text *text);

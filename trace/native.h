@@ -79,21 +79,33 @@ unsigned ol_native_shift(const struct ol_native *native);
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* A phrase is a sequence of runs that is written once in a block, and then named by a number. A new block begins when
- * one is full: all phrases are forgotten, and `ol_native_block` changes. */
-struct ol_native_writer;
+ * one is full: all phrases are forgotten, and `block` changes. Here is what ol_native_repeat needs; the rest is the
+ * writer's own. */
+struct ol_native_writer {
+    uint32_t block;  /* the number, from 1, of the block that is being written */
+    uint32_t tokens; /* of the block so far */
+    uint32_t *token;
+    uint64_t block_references;   /* of the block so far */
+    uint64_t *phrase_references; /* of each phrase of the block */
+};
 
 /* Creates the file, "-" for standard output. `shift` is 0 for addresses. NULL: errno says why. */
 struct ol_native_writer *ol_native_create(const char *path, unsigned shift);
 
-/* The number of the block that is being written. */
-uint32_t ol_native_block(const struct ol_native_writer *writer);
-
 /* Appends a phrase that is new in this block, with 1 .. OL_NATIVE_PHRASE_RUNS_MAX runs, and returns its number, which
- * is valid as long as ol_native_block stays. */
+ * is valid as long as writer->block stays. */
 uint32_t ol_native_new_phrase(struct ol_native_writer *writer, const struct ol_reference *runs, uint32_t count);
 
+/* Ends the block. */
+void ol_native_end_block(struct ol_native_writer *writer);
+
 /* Appends a phrase once more. May end the block. */
-void ol_native_repeat(struct ol_native_writer *writer, uint32_t phrase);
+static inline void ol_native_repeat(struct ol_native_writer *writer, uint32_t phrase)
+{
+    writer->token[writer->tokens++] = phrase + OL_NATIVE_FIRST_PHRASE;
+    writer->block_references += writer->phrase_references[phrase];
+    if (writer->tokens + 2 > OL_NATIVE_TOKENS_MAX) ol_native_end_block(writer);
+}
 
 /* Appends a reference, or an event, as it comes from a reader. Its thread must be told by ol_native_thread. */
 void ol_native_append(struct ol_native_writer *writer, const struct ol_reference *reference);

@@ -24,20 +24,18 @@ struct single {
     uint32_t count, access, phrase, block;
 };
 
-struct ol_native_writer {
+struct writer {
+    struct ol_native_writer shared;
     int fd;
     int error; /* of the first write that failed */
     unsigned shift;
     uint16_t thread;
-    uint32_t block, phrases, runs, tokens;
-    uint64_t offset;           /* in the file */
-    uint64_t references;       /* of the file so far */
-    uint64_t block_references; /* of the block so far */
-    uint64_t last[2];          /* page of the last run: data, instructions */
-    uint64_t *phrase_references;
+    uint32_t phrases, runs;
+    uint64_t offset;     /* in the file */
+    uint64_t references; /* of the file so far */
+    uint64_t last[2];    /* page of the last run: data, instructions */
     size_t definition_bytes, event_bytes;
     unsigned char *definitions, *events;
-    uint32_t *token;
     unsigned char *raw, *packed;
     size_t packed_room;
     struct single *singles;
@@ -48,7 +46,7 @@ struct ol_native_writer {
 
 /* --- bytes -------------------------------------------------------------------------------------------------------- */
 
-static void write_bytes(struct ol_native_writer *writer, const void *bytes, size_t count)
+static void write_bytes(struct writer *writer, const void *bytes, size_t count)
 {
     const char *from = bytes;
     writer->offset += count;
@@ -69,7 +67,7 @@ static unsigned char *put_varint(unsigned char *at, uint64_t value)
 }
 
 /* A header and its payload, compressed. */
-static void write_section(struct ol_native_writer *writer, uint32_t magic, const unsigned char *raw, size_t bytes,
+static void write_section(struct writer *writer, uint32_t magic, const unsigned char *raw, size_t bytes,
                           uint64_t references, uint64_t before)
 {
     unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES];
@@ -100,7 +98,7 @@ static void write_section(struct ol_native_writer *writer, uint32_t magic, const
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
-static void note_in_index(struct ol_native_writer *writer)
+static void note_in_index(struct writer *writer)
 {
     if (writer->index_bytes + 16 > writer->index_room) {
         const size_t room = writer->index_room ? 2 * writer->index_room : 4096;
@@ -117,28 +115,28 @@ static void note_in_index(struct ol_native_writer *writer)
     writer->index_bytes += 16;
 }
 
-static size_t put_tokens(const struct ol_native_writer *writer, unsigned char *at, bool narrow)
+static size_t put_tokens(const struct writer *writer, unsigned char *at, bool narrow)
 {
     if (!narrow) {
-        memcpy(at, writer->token, writer->tokens * sizeof *writer->token);
-        return writer->tokens * sizeof *writer->token;
+        memcpy(at, writer->shared.token, writer->shared.tokens * sizeof *writer->shared.token);
+        return writer->shared.tokens * sizeof *writer->shared.token;
     }
-    for (uint32_t i = 0; i < writer->tokens; i++) {
-        const uint16_t token = (uint16_t)writer->token[i];
+    for (uint32_t i = 0; i < writer->shared.tokens; i++) {
+        const uint16_t token = (uint16_t)writer->shared.token[i];
         memcpy(at + 2 * (size_t)i, &token, sizeof token);
     }
-    return 2 * (size_t)writer->tokens;
+    return 2 * (size_t)writer->shared.tokens;
 }
 
-static void end_block(struct ol_native_writer *writer)
+static void end_block(struct writer *writer)
 {
     unsigned char *at = writer->raw;
     const bool narrow = writer->phrases + OL_NATIVE_FIRST_PHRASE <= 0x10000;
-    if (writer->tokens == 0) return;
+    if (writer->shared.tokens == 0) return;
     note_in_index(writer);
     ol_put32(at, (uint32_t)writer->definition_bytes);
     ol_put32(at + 4, (uint32_t)writer->event_bytes);
-    ol_put32(at + 8, writer->tokens);
+    ol_put32(at + 8, writer->shared.tokens);
     ol_put32(at + 12, narrow ? 2 : 4);
     at += OL_NATIVE_SECTIONS_BYTES;
     memcpy(at, writer->definitions, writer->definition_bytes);
@@ -146,42 +144,37 @@ static void end_block(struct ol_native_writer *writer)
     memcpy(at, writer->events, writer->event_bytes);
     at += writer->event_bytes;
     at += put_tokens(writer, at, narrow);
-    write_section(writer, OL_NATIVE_BLOCK, writer->raw, (size_t)(at - writer->raw), writer->block_references,
+    write_section(writer, OL_NATIVE_BLOCK, writer->raw, (size_t)(at - writer->raw), writer->shared.block_references,
                   writer->references);
-    writer->references += writer->block_references;
-    writer->block++;
-    writer->phrases = writer->runs = writer->tokens = 0;
-    writer->block_references = 0;
+    writer->references += writer->shared.block_references;
+    writer->shared.block++;
+    writer->phrases = writer->runs = writer->shared.tokens = 0;
+    writer->shared.block_references = 0;
     writer->last[0] = writer->last[1] = 0;
     writer->definition_bytes = writer->event_bytes = 0;
 }
 
-static void put_event(struct ol_native_writer *writer, uint8_t kind, uint64_t value, uint32_t count)
+static void put_event(struct writer *writer, uint8_t kind, uint64_t value, uint32_t count)
 {
     unsigned char *at = writer->events + writer->event_bytes;
     *at++ = kind;
     at = put_varint(at, value);
     if (kind != OL_NATIVE_THREAD) at = put_varint(at, count);
     writer->event_bytes = (size_t)(at - writer->events);
-    writer->token[writer->tokens++] = OL_NATIVE_EVENT;
+    writer->shared.token[writer->shared.tokens++] = OL_NATIVE_EVENT;
 }
 
 /* Makes sure that there is room for so many runs, or an event, and for their token. Each block says its thread. */
-static void need_room(struct ol_native_writer *writer, uint32_t runs)
+static void need_room(struct writer *writer, uint32_t runs)
 {
-    if (writer->tokens + 2 > OL_NATIVE_TOKENS_MAX || writer->runs + runs > OL_NATIVE_RUNS_MAX ||
+    if (writer->shared.tokens + 2 > OL_NATIVE_TOKENS_MAX || writer->runs + runs > OL_NATIVE_RUNS_MAX ||
         writer->event_bytes + (size_t)2 * EVENT_BYTES_MAX > EVENTS_MAX)
         end_block(writer);
-    if (writer->tokens == 0 && writer->thread != 0) put_event(writer, OL_NATIVE_THREAD, writer->thread, 0);
-}
-
-uint32_t ol_native_block(const struct ol_native_writer *writer)
-{
-    return writer->block;
+    if (writer->shared.tokens == 0 && writer->thread != 0) put_event(writer, OL_NATIVE_THREAD, writer->thread, 0);
 }
 
 /* head: bits 0-1 access (0 read, 1 write, 2 instruction), bit 2 another page, bits 3-7 count - 1, or 31: it follows */
-static unsigned char *put_run(struct ol_native_writer *writer, unsigned char *at, const struct ol_reference *run)
+static unsigned char *put_run(struct writer *writer, unsigned char *at, const struct ol_reference *run)
 {
     const unsigned access = run->access == OL_READ ? 0 : run->access == OL_WRITE ? 1 : 2;
     uint64_t *const last = &writer->last[access == 2];
@@ -197,8 +190,9 @@ static unsigned char *put_run(struct ol_native_writer *writer, unsigned char *at
     return at;
 }
 
-uint32_t ol_native_new_phrase(struct ol_native_writer *writer, const struct ol_reference *runs, uint32_t count)
+uint32_t ol_native_new_phrase(struct ol_native_writer *shared, const struct ol_reference *runs, uint32_t count)
 {
+    struct writer *const writer = (struct writer *)shared;
     assert(count > 0 && count <= OL_NATIVE_PHRASE_RUNS_MAX);
     need_room(writer, count);
     unsigned char *at = put_varint(writer->definitions + writer->definition_bytes, count);
@@ -209,30 +203,29 @@ uint32_t ol_native_new_phrase(struct ol_native_writer *writer, const struct ol_r
     }
     writer->definition_bytes = (size_t)(at - writer->definitions);
     writer->runs += count;
-    writer->token[writer->tokens++] = OL_NATIVE_NEW_PHRASE;
-    writer->block_references += references;
-    writer->phrase_references[writer->phrases] = references;
+    writer->shared.token[writer->shared.tokens++] = OL_NATIVE_NEW_PHRASE;
+    writer->shared.block_references += references;
+    writer->shared.phrase_references[writer->phrases] = references;
     return writer->phrases++;
 }
 
-void ol_native_repeat(struct ol_native_writer *writer, uint32_t phrase)
+void ol_native_end_block(struct ol_native_writer *writer)
 {
-    assert(phrase < writer->phrases);
-    writer->token[writer->tokens++] = phrase + OL_NATIVE_FIRST_PHRASE;
-    writer->block_references += writer->phrase_references[phrase];
-    if (writer->tokens + 2 > OL_NATIVE_TOKENS_MAX) end_block(writer);
+    end_block((struct writer *)writer);
 }
 
-void ol_native_thread(struct ol_native_writer *writer, uint16_t thread)
+void ol_native_thread(struct ol_native_writer *shared, uint16_t thread)
 {
+    struct writer *const writer = (struct writer *)shared;
     if (thread == writer->thread) return;
     need_room(writer, 0);
     writer->thread = thread;
     put_event(writer, OL_NATIVE_THREAD, thread, 0);
 }
 
-void ol_native_append(struct ol_native_writer *writer, const struct ol_reference *reference)
+void ol_native_append(struct ol_native_writer *shared, const struct ol_reference *reference)
 {
+    struct writer *const writer = (struct writer *)shared;
     need_room(writer, 1);
     if (reference->event != OL_TRACE_REFERENCE) {
         put_event(writer, reference->event, reference->va, reference->count);
@@ -243,24 +236,24 @@ void ol_native_append(struct ol_native_writer *writer, const struct ol_reference
     const uint64_t mixed =
         (run.va >> writer->shift ^ (uint64_t)run.count << 44 ^ (uint64_t)run.access << 60) * 0x9e3779b97f4a7c15U;
     struct single *const single = &writer->singles[mixed >> 45];
-    if (single->block == writer->block && single->va == run.va && single->count == run.count &&
+    if (single->block == writer->shared.block && single->va == run.va && single->count == run.count &&
         single->access == run.access) {
-        ol_native_repeat(writer, single->phrase);
+        ol_native_repeat(shared, single->phrase);
         return;
     }
-    const uint32_t phrase = ol_native_new_phrase(writer, &run, 1);
-    *single = (struct single){run.va, run.count, run.access, phrase, writer->block};
+    const uint32_t phrase = ol_native_new_phrase(shared, &run, 1);
+    *single = (struct single){run.va, run.count, run.access, phrase, writer->shared.block};
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-static void release(struct ol_native_writer *writer)
+static void release(struct writer *writer)
 {
     ZSTD_freeCCtx(writer->zstd);
-    free(writer->phrase_references);
+    free(writer->shared.phrase_references);
     free(writer->definitions);
     free(writer->events);
-    free(writer->token);
+    free(writer->shared.token);
     free(writer->raw);
     free(writer->packed);
     free(writer->singles);
@@ -268,17 +261,17 @@ static void release(struct ol_native_writer *writer)
     free(writer);
 }
 
-static bool allocate(struct ol_native_writer *writer)
+static bool allocate(struct writer *writer)
 {
-    writer->phrase_references = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->phrase_references);
+    writer->shared.phrase_references = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->shared.phrase_references);
     writer->definitions = malloc(DEFINITION_BYTES_MAX);
     writer->events = malloc(EVENTS_MAX);
-    writer->token = malloc(OL_NATIVE_TOKENS_MAX * sizeof *writer->token);
+    writer->shared.token = malloc(OL_NATIVE_TOKENS_MAX * sizeof *writer->shared.token);
     writer->raw = malloc(OL_NATIVE_RAW_MAX);
     writer->singles = calloc(HASH, sizeof *writer->singles);
     writer->zstd = ZSTD_createCCtx();
-    return writer->phrase_references && writer->definitions && writer->events && writer->token && writer->raw &&
-           writer->singles && writer->zstd;
+    return writer->shared.phrase_references && writer->definitions && writer->events && writer->shared.token &&
+           writer->raw && writer->singles && writer->zstd;
 }
 
 _Static_assert(DEFINITION_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 + OL_NATIVE_SECTIONS_BYTES <=
@@ -287,10 +280,10 @@ _Static_assert(DEFINITION_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 + OL
 
 struct ol_native_writer *ol_native_create(const char *path, unsigned shift)
 {
-    struct ol_native_writer *const writer = calloc(1, sizeof *writer);
+    struct writer *const writer = calloc(1, sizeof *writer);
     if (!writer) return NULL;
     writer->shift = shift;
-    writer->block = 1;
+    writer->shared.block = 1;
     if (!allocate(writer)) {
         release(writer);
         errno = ENOMEM;
@@ -310,11 +303,12 @@ struct ol_native_writer *ol_native_create(const char *path, unsigned shift)
     ol_put32(header + 12, shift);
     ol_put32(header + 20, (uint32_t)crc32(0, header, 20));
     write_bytes(writer, header, sizeof header);
-    return writer;
+    return &writer->shared;
 }
 
-bool ol_native_finish(struct ol_native_writer *writer)
+bool ol_native_finish(struct ol_native_writer *shared)
 {
+    struct writer *const writer = (struct writer *)shared;
     unsigned char trailer[OL_NATIVE_TRAILER_BYTES];
     end_block(writer);
     ol_put64(trailer, writer->offset);

@@ -105,6 +105,11 @@ const char *ol_trace_message(const struct ol_trace *trace)
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
+static const struct ol_trace_format_ops *const texts[] = {
+    [OL_TRACE_DETECT] = NULL,           [OL_TRACE_NATIVE] = NULL,       [OL_TRACE_LACKEY] = &ol_trace_lackey,
+    [OL_TRACE_PAGES] = &ol_trace_pages, [OL_TRACE_DIN] = &ol_trace_din, [OL_TRACE_CSV] = &ol_trace_csv,
+};
+
 /* Looks at the first bytes of a trace; sets trace->native if they are the native format's. */
 static enum ol_trace_status begin(struct ol_trace *trace, char *message, size_t message_bytes)
 {
@@ -140,9 +145,7 @@ enum ol_trace_status ol_trace_open(const char *path, const struct ol_trace_optio
         return describe(opened, name_of(path), "compressed", message, message_bytes);
     }
     trace->options = *options;
-    trace->format = options->format == OL_TRACE_LACKEY  ? &ol_trace_lackey
-                    : options->format == OL_TRACE_PAGES ? &ol_trace_pages
-                                                        : NULL;
+    trace->format = texts[options->format];
     trace->native = NULL;
     trace->text = (struct ol_trace_text){.at = trace->buffer, .end = trace->buffer, .line = 1};
     trace->used = 0;
@@ -165,15 +168,15 @@ void ol_trace_close(struct ol_trace *trace)
 enum ol_trace_format ol_trace_format(const struct ol_trace *trace)
 {
     if (trace->native) return OL_TRACE_NATIVE;
-    return trace->format == &ol_trace_lackey  ? OL_TRACE_LACKEY
-           : trace->format == &ol_trace_pages ? OL_TRACE_PAGES
-                                              : OL_TRACE_DETECT;
+    enum ol_trace_format format = OL_TRACE_CSV;
+    while (format != OL_TRACE_DETECT && (!trace->format || trace->format != texts[format])) format--;
+    return format;
 }
 
 unsigned ol_trace_shift(const struct ol_trace *trace)
 {
     if (trace->native) return ol_native_shift(trace->native);
-    return trace->format == &ol_trace_lackey ? 0 : trace->options.page_shift;
+    return trace->format == &ol_trace_lackey || trace->format == &ol_trace_din ? 0 : trace->options.page_shift;
 }
 
 /* Moves the incomplete line to the front of the buffer and reads on until there is a whole line, or the end. */
@@ -213,9 +216,11 @@ static enum ol_trace_status detect(struct ol_trace *trace)
     while (text->at < text->end && ol_trace_skip_comment(text)) {
     }
     if (text->at == text->end) return OL_TRACE_OK;
-    if (ol_trace_lackey.recognises(text->at)) trace->format = &ol_trace_lackey;
-    else if (ol_trace_pages.recognises(text->at)) trace->format = &ol_trace_pages;
-    else {
+    /* Pages last: digits alone are theirs. */
+    static const enum ol_trace_format order[] = {OL_TRACE_LACKEY, OL_TRACE_CSV, OL_TRACE_DIN, OL_TRACE_PAGES};
+    for (size_t i = 0; i < sizeof order / sizeof order[0] && !trace->format; i++)
+        if (texts[order[i]]->recognises(text->at)) trace->format = texts[order[i]];
+    if (!trace->format) {
         text->expected = "a line of valgrind --tool=lackey --trace-mem=yes, or one hexadecimal page number";
         return malformed(trace);
     }

@@ -7,6 +7,8 @@
  *   lackey   valgrind --tool=lackey --trace-mem=yes: "I  ADDRESS,SIZE" (instruction), " L …" (load), " S …" (store),
  *            " M …" (modify: one reference that writes); valgrind's own lines ("==…", "--…", "**…") are passed over
  *   pages    one hexadecimal page number a line, with or without "0x"; "#" begins a comment; every reference reads
+ *   din      Dinero's: a label (0 read, 1 write, 2 instruction fetch) and a hexadecimal address a line
+ *   csv      a first line "time,page,size" or "time,page,size,access"; decimal page numbers
  * Each plain, or compressed by gzip or zstd.
  *
  * A reference that straddles page boundaries counts once for each page that it touches.
@@ -34,7 +36,7 @@ struct ol_reference {
     uint32_t count;  /* of a reference: at least 1 */
 };
 
-enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_NATIVE, OL_TRACE_LACKEY, OL_TRACE_PAGES };
+enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_NATIVE, OL_TRACE_LACKEY, OL_TRACE_PAGES, OL_TRACE_DIN, OL_TRACE_CSV };
 
 struct ol_trace_options {
     enum ol_trace_format format;

@@ -191,7 +191,7 @@ for tlb in 0 48:5 12:4 64:0 many 64:4x; do
     says err "--tlb $tlb: expected none or ENTRIES[:WAYS]"
 done
 expect 2 --frames 4 --format text "$trace"
-says err "expected native, lackey or pages"
+says err "expected native, lackey, pages, din or csv"
 expect 2 --fast
 says err "no option --fast"
 expect 2 --frames

@@ -91,7 +91,7 @@ static void write_random(uint64_t seed, uint32_t records, struct sum *sum)
                 .va = 0x7fff00000000, .event = (uint8_t)(1 + i % 3), .thread = thread, .count = i};
             ol_native_append(writer, &event);
             add(sum, &event);
-        } else if (kind < 500 && block == ol_native_block(writer)) {
+        } else if (kind < 500 && block == writer->block) {
             for (uint32_t k = 0; k < phrase_count; k++) {
                 runs[k].thread = thread;
                 add(sum, &runs[k]);
@@ -109,7 +109,7 @@ static void write_random(uint64_t seed, uint32_t records, struct sum *sum)
             }
             if (kind < 900) {
                 phrase = ol_native_new_phrase(writer, runs, phrase_count);
-                block = ol_native_block(writer);
+                block = writer->block;
             } else {
                 for (uint32_t k = 0; k < phrase_count; k++) ol_native_append(writer, &runs[k]);
                 block = 0;
@@ -147,7 +147,7 @@ static void test_repeated_phrases_fill_blocks(void **state)
     struct sum got;
     char message[MESSAGE_BYTES];
     for (int i = 0; i < REPEATED; i++) ol_native_append(writer, &reference);
-    assert_true(ol_native_block(writer) >= 3);
+    assert_true(writer->block >= 3);
     assert_true(ol_native_finish(writer));
     assert_int_equal(read_sum(BATCH, &got, message), OL_TRACE_OK);
     assert_int_equal(got.references, (uint64_t)3 * REPEATED);

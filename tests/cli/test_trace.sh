@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# onelevel trace: what a real trace holds, counted by awk; there and back through every form; parts and sums of traces.
+# usage: tests/cli/test_trace.sh COMMAND BUILD-FOLDER
+set -eu
+onelevel=$1
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/expect.sh"
+trace=$(cd "$(dirname "$0")/../data" && pwd)/true.lackey.zst
+cd "$folder"
+
+expect 0 trace info --json "$trace"
+mv out whole
+count()
+{
+    grep -qE "\"$1\": $2,?\$" whole || { echo "$1 is not $2:"; cat whole; exit 1; }
+}
+zstd -dc "$trace" | awk '
+    function hex(digits,   i, value) {
+        for (i = 1; i <= length(digits); i++) value = value * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
+        return value
+    }
+    /^(I | [LSM]) / {
+        split(substr($0, 4), part, ",")
+        first = hex(part[1])
+        kind = /^I/ ? 2 : / L/ ? 0 : 1
+        last = first + part[2] - 1
+        for (page = int(first / 4096); page <= int(last / 4096); page++) print kind, sprintf("%.0f", page)
+    }' >touched
+count references "$(wc -l <touched)"
+count reads "$(grep -c '^0' touched)"
+count writes "$(grep -c '^1' touched)"
+count instruction_fetches "$(grep -c '^2' touched)"
+count distinct_pages "$(cut -d ' ' -f 2 touched | sort -u | wc -l)"
+
+# There and back: each form keeps the pages, all but pages the access.
+for form in native lackey din csv pages; do
+    expect 0 trace convert --to $form -o there "$trace"
+    expect 0 trace convert --to native -o back there
+    for policy in fifo lru; do
+        "$onelevel" sim --machine ideal --policy $policy --frames 30 "$trace" >expected
+        "$onelevel" sim --machine ideal --policy $policy --frames 30 back >found
+        [ $form != pages ] || sed -i '/of modified pages/d' expected found
+        cmp expected found || { echo "$form, $policy:"; diff expected found; exit 1; }
+    done
+done
+expect 0 trace convert --to csv -o there.csv "$trace"
+tail -n +2 there.csv | awk -F , '{ print $4 == "read" ? 0 : $4 == "write" ? 1 : 2, $2 }' | cmp - touched
+
+# Three parts are the whole.
+third=$(($(wc -l <touched) / 3))
+expect 0 trace cut --from 0 --count $third -o a "$trace"
+expect 0 trace cut --from $third --count $third -o b "$trace"
+expect 0 trace cut --from $((2 * third)) --count 99999999 -o c "$trace"
+expect 0 trace merge -o sum a b c
+expect 0 trace convert --to csv -o sum.csv sum
+cmp sum.csv there.csv
+expect 0 trace convert --to csv -o - sum
+cmp out there.csv
+
+# Bad input and command lines.
+printf '0 1000\n3 1000\n' >bad
+expect 1 trace info bad
+says err 'bad:2: "3 1000": expected 0, 1 or 2'
+printf 'time,page,size\n1,2,1\n1,2\n' >bad
+expect 1 trace info bad
+says err 'bad:3: "1,2": expected time,page,size'
+printf 'time,page,size\n1,99999999999999999999999,1\n' >bad
+expect 1 trace info bad
+says err 'bad:2:'
+expect 1 trace convert -o missing/x "$trace"
+says err "missing/x: cannot be written"
+expect 1 trace convert --to csv -o /dev/full "$trace"
+says err "/dev/full: cannot be written: No space left"
+expect 2 trace
+expect 2 trace convert "$trace"
+says err "-o FILE"
+expect 2 trace convert --to xml -o x "$trace"
+says err "no such format"
+expect 2 trace cut -o x "$trace"
+says err "--count N"
