@@ -60,9 +60,14 @@ static void usage(FILE *to)
           "                      references; `onelevel policies` lists them\n"
           "  --no-prefetch       bring in a page only when it is touched\n"
           "  --children          manages the programs that the program executes, too\n"
-          "  --no-move           copy pages as on kernels before 6.8\n"
           "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
           "  --quiet             prints no account\n"
+          "\n"
+          "How it works is chosen by what this system offers, which `onelevel doctor` shows. For\n"
+          "experiments:\n"
+          "  --faults WAY        how faults come: userfaultfd, protection (slower, works in every\n"
+          "                      container), or auto, the better one that is allowed here (default)\n"
+          "  --no-move           with userfaultfd: copy pages as on kernels before 6.8\n"
           "\n"
           "Processes that the program forks share the budget with it; `onelevel limit` changes it while\n"
           "they run. With --children the programs that they execute share it, too; without, these run\n"
@@ -90,6 +95,7 @@ enum option_key {
     OPT_ENCRYPT,
     OPT_POLICY,
     OPT_NO_PREFETCH,
+    OPT_FAULTS,
     OPT_NO_MOVE,
     OPT_CHILDREN,
     OPT_JSON,
@@ -105,6 +111,7 @@ static const struct option long_options[] = {{"ram", required_argument, NULL, OP
                                              {"encrypt", no_argument, NULL, OPT_ENCRYPT},
                                              {"policy", required_argument, NULL, OPT_POLICY},
                                              {"no-prefetch", no_argument, NULL, OPT_NO_PREFETCH},
+                                             {"faults", required_argument, NULL, OPT_FAULTS},
                                              {"no-move", no_argument, NULL, OPT_NO_MOVE},
                                              {"children", no_argument, NULL, OPT_CHILDREN},
                                              {"stats-json", required_argument, NULL, OPT_JSON},
@@ -165,6 +172,19 @@ static bool take_policy(const char *text, char out[OL_RUN_TEXT_BYTES])
     return false;
 }
 
+static bool take_faults(const char *text, enum ol_faults *faults)
+{
+    static const char *const names[] = {
+        [OL_FAULTS_AUTO] = "auto", [OL_FAULTS_USERFAULTFD] = "userfaultfd", [OL_FAULTS_PROTECTION] = "protection"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *faults = (enum ol_faults)i;
+        return true;
+    }
+    ol_error("--faults %s: expected auto, userfaultfd or protection", text);
+    return false;
+}
+
 static bool take_option(struct run_command *command, int key)
 {
     struct ol_memory_options *options = &command->shared->options;
@@ -180,6 +200,7 @@ static bool take_option(struct run_command *command, int key)
     case OPT_ENCRYPT: options->encrypt = true; return true;
     case OPT_POLICY: return take_policy(optarg, command->shared->policy);
     case OPT_NO_PREFETCH: options->no_prefetch = true; return true;
+    case OPT_FAULTS: return take_faults(optarg, &options->faults);
     case OPT_NO_MOVE: options->no_move = true; return true;
     case OPT_CHILDREN:
         command->shared->children = true;
@@ -199,12 +220,17 @@ static bool try_options(struct run_command *command)
     const char *error;
     options.policy = command->shared->policy[0] ? command->shared->policy : NULL;
     options.swap = command->shared->swap[0] ? command->shared->swap : NULL;
-    struct sigaction before; /* the program is to inherit what this command did; the memory leaves its handler */
-    (void)sigaction(SIGBUS, NULL, &before);
+    struct sigaction sigbus, sigsegv; /* the program is to inherit what this command did; the memory leaves handlers */
+    (void)sigaction(SIGBUS, NULL, &sigbus);
+    (void)sigaction(SIGSEGV, NULL, &sigsegv);
     const enum ol_status status = ol_memory_open(&options, &memory, &error);
     if (status == OL_OK) {
+        struct ol_memory_statistics statistics;
+        ol_memory_get_statistics(memory, &statistics);
+        command->shared->options.faults = statistics.faults; /* what was chosen here is not said again */
         ol_memory_close(memory);
-        (void)sigaction(SIGBUS, &before, NULL);
+        (void)sigaction(SIGBUS, &sigbus, NULL);
+        (void)sigaction(SIGSEGV, &sigsegv, NULL);
         return true;
     }
     ol_error("%s", error);

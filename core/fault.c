@@ -498,7 +498,7 @@ static enum ol_status fault_wire(struct fault *fault)
     if (!system->frame[number].wires) {
         if (system->count.frames_wired >= system->budget) return OL_E_NO_FRAMES;
         system->policy.ops->remove(&system->policy, number);
-        system->count.frames_wired++;
+        ol_frame_wired(system, number, true);
     }
     system->frame[number].wires++;
     return OL_OK;

@@ -139,13 +139,20 @@ void ol_policy_spare(struct ol_system *system, ol_frame_no number)
     else ops->insert(&system->policy, number);
 }
 
+void ol_frame_wired(struct ol_system *system, ol_frame_no number, bool wired)
+{
+    if (wired) system->count.frames_wired++;
+    else system->count.frames_wired--;
+    if (system->pmap->wire) system->pmap->wire(system->machine, number, wired);
+}
+
 void ol_frame_withdraw(struct ol_system *system, ol_frame_no number)
 {
     struct ol_frame *frame = &system->frame[number];
     OL_ASSERT(system, frame->state == OL_FRAME_ACTIVE, "I1");
     if (frame->wires) {
         frame->wires = 0;
-        system->count.frames_wired--;
+        ol_frame_wired(system, number, false);
     } else {
         system->policy.ops->remove(&system->policy, number);
     }

@@ -253,6 +253,8 @@ void ol_frames_trim(struct ol_system *system);
 void ol_frame_activate(struct ol_system *system, ol_frame_no number);
 /* The same for a victim that could not be cleaned: CLEANING -> ACTIVE. */
 void ol_frame_spare(struct ol_system *system, ol_frame_no number);
+/* After the first wire (the policy no longer knows the frame), or the last: counts, and tells the machine. */
+void ol_frame_wired(struct ol_system *system, ol_frame_no number, bool wired);
 /* ACTIVE -> neither list nor policy; the caller gives it a state at once. */
 void ol_frame_withdraw(struct ol_system *system, ol_frame_no number);
 /* Removes every mapping. OL_OK or OL_E_BUSY. */

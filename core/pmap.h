@@ -62,6 +62,8 @@ struct ol_pmap_ops {
     /* Lowers every mapping of frames[0..n) to `rights`; OL_NONE removes them, and the contents are then in the frames.
      * Returns for how many leading frames this was done; fewer than n only if the machine is using frames[result]. */
     uint32_t (*frame_protect)(void *machine, const ol_frame_no *frames, uint32_t n, unsigned rights);
+    /* The frame is wired from now on, or no longer is. NULL: the machine forgets no mapping of its own accord. */
+    void (*wire)(void *machine, ol_frame_no frame, bool wired);
     /* Which of `attributes` the frame has; clears them. With OL_REFERENCED cleared, the next access sets it again. */
     unsigned (*test_clear)(void *machine, ol_frame_no frame, unsigned attributes);
     /* Completes deferred work; afterwards no processor uses a mapping that was removed or lowered. */

@@ -182,7 +182,7 @@ static void release_held(struct ol_system *system, ol_frame_no number)
         ol_frame_release(system, number);
     } else if (frame->state == OL_FRAME_ACTIVE && frame->wires) {
         frame->wires = 0;
-        system->count.frames_wired--;
+        ol_frame_wired(system, number, false);
         system->policy.ops->insert(&system->policy, number);
     }
 }

@@ -27,7 +27,7 @@ static void unwire_locked(struct ol_space *space, uint64_t first, uint64_t pages
         const ol_frame_no number = resident_frame(space, page);
         if (number == OL_NO_FRAME || !system->frame[number].wires) continue; /* unmapped meanwhile */
         if (--system->frame[number].wires) continue;
-        system->count.frames_wired--;
+        ol_frame_wired(system, number, false);
         system->policy.ops->insert(&system->policy, number);
     }
 }

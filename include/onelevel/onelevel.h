@@ -12,8 +12,9 @@
  *     double *array = ol_memory_map(memory, 4ULL << 30);
  *
  * Conditions that hold for all functions:
- * - Faults arrive as SIGBUS in the thread that touches a page. The library installs a handler when the first memory is
- *   opened and passes on every SIGBUS that is not its own. Do not block SIGBUS in a thread that touches managed memory.
+ * - Faults arrive as SIGBUS in the thread that touches a page, or as SIGSEGV where userfaultfd is forbidden (enum
+ *   ol_faults). The library installs handlers when a memory is opened and passes on every signal that is not its own.
+ *   Do not block these signals in a thread that touches managed memory, nor replace the handlers.
  * - The kernel does not see evicted pages: before a range is named in a system call (read, write, …), pin it, or the
  *   call fails with EFAULT.
  * - After fork the child must not touch the ranges.
@@ -30,6 +31,13 @@ extern "C" {
 
 struct ol_memory;
 
+/* How faults come to the process. */
+enum ol_faults {
+    OL_FAULTS_AUTO, /* userfaultfd; where that is forbidden, protection faults, which is said on standard error */
+    OL_FAULTS_USERFAULTFD, /* as SIGBUS */
+    OL_FAULTS_PROTECTION,  /* as SIGSEGV: the same results everywhere, slower */
+};
+
 struct ol_memory_options {
     uint64_t ram_bytes;        /* bounds resident pages, compressed store and metadata together; 0: the parts below */
     uint64_t resident_bytes;   /* bounds resident pages alone; 0: what ram_bytes leaves */
@@ -42,6 +50,7 @@ struct ol_memory_options {
     uint64_t swap_bytes;       /* bounds the swap file; 0: as the disk allows */
     bool encrypt;              /* encrypts the swap file, with a key that dies with the process */
     bool no_prefetch;          /* bring in a page only when it is touched */
+    enum ol_faults faults;     /* how faults come */
     bool no_move;              /* copy pages as on kernels without UFFDIO_MOVE (before 6.8) */
 };
 
@@ -69,11 +78,13 @@ struct ol_memory_statistics {
     uint64_t file_pages_damaged; /* reads of pages that came back other than they went; their readers got SIGBUS */
     uint64_t file_bytes;         /* now: size of the swap file */
     uint64_t metadata_bytes;     /* now: tables of core, machine and homes */
+    enum ol_faults faults;       /* how they come; never OL_FAULTS_AUTO */
 };
 
 /* OL_OK; OL_E_INVALID (options contradict each other, unknown policy or swap); OL_E_NO_FRAMES (the budget is below
- * ol_memory_minimum_bytes()); OL_E_UNSUPPORTED (no userfaultfd here, or no encryption); OL_E_NO_META; OL_E_IO (no swap
- * file can be made). *error, if error is not NULL, is then a static sentence that names the mend. */
+ * ol_memory_minimum_bytes()); OL_E_UNSUPPORTED (faults cannot come that way here, or there is no encryption);
+ * OL_E_NO_META; OL_E_IO (no swap file can be made). *error, if error is not NULL, is then a static sentence that names
+ * the mend. */
 enum ol_status ol_memory_open(const struct ol_memory_options *options, struct ol_memory **out, const char **error);
 
 /* All ranges are unmapped, the swap file is gone. */

@@ -79,15 +79,25 @@ void ol_fault_explain(const struct ol_memory *memory, enum ol_status status, con
     else ol_say(page, "cannot be had: ", ol_status_text(status));
 }
 
+void ol_fault_say_slow(void)
+{
+    static atomic_bool said;
+    if (!atomic_exchange(&said, true))
+        ol_say("userfaultfd is forbidden here: faults come as protection faults, with the same results, slower",
+               " (`onelevel doctor` says more)", NULL);
+}
+
 void ol_fault_refuse(const struct ol_memory *memory, enum ol_status status, const struct sigaction *previous,
                      siginfo_t *info, void *context)
 {
-    if (status == OL_E_NO_REGION) {
-        ol_fault_raise(context, SIGSEGV, SEGV_MAPERR, info->si_addr);
-    } else if (status == OL_E_RIGHTS) {
-        ol_fault_raise(context, SIGSEGV, SEGV_ACCERR, info->si_addr);
+    const bool of_program = status == OL_E_NO_REGION || status == OL_E_RIGHTS;
+    const int wanted = of_program ? SIGSEGV : SIGBUS;
+    const int code = status == OL_E_NO_REGION ? SEGV_MAPERR : of_program ? SEGV_ACCERR : BUS_ADRERR;
+    if (!of_program) ol_fault_explain(memory, status, info->si_addr);
+    if (info->si_signo == wanted) {
+        info->si_code = code;
+        ol_fault_chain(previous, wanted, info, context);
     } else {
-        ol_fault_explain(memory, status, info->si_addr);
-        ol_fault_chain(previous, SIGBUS, info, context);
+        ol_fault_raise(context, wanted, code, info->si_addr);
     }
 }

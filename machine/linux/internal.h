@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What machine.c and pmap.c share. Lock letters: c: constant; s: the core's lock. */
+/* What machine.c, pmap.c and the mechanisms share. Lock letters: c: constant; s: the core's lock. */
 #ifndef OL_LINUX_INTERNAL_H
 #define OL_LINUX_INTERNAL_H
 
@@ -29,6 +29,16 @@ struct ol_pmap {
     size_t table_bytes;       /* c: of the three tables, one mapping that begins at frame_of */
 };
 
+static inline size_t ol_linux_bytes(uint32_t pages)
+{
+    return (size_t)pages * OL_LINUX_PAGE_BYTES;
+}
+
+static inline uint64_t ol_linux_page_index(const struct ol_pmap *pmap, const void *address)
+{
+    return (uint64_t)((const char *)address - pmap->window) / OL_LINUX_PAGE_BYTES;
+}
+
 static inline char *ol_linux_frame_address(const struct ol_linux_frame *frame)
 {
     return (char *)(uintptr_t)frame->address;
@@ -36,5 +46,11 @@ static inline char *ol_linux_frame_address(const struct ol_linux_frame *frame)
 
 enum ol_status ol_linux_pmap_create(void *machine, ol_va first_va, ol_va last_va, struct ol_pmap **out);
 void ol_linux_pmap_destroy(void *machine, struct ol_pmap *pmap);
+
+/* The first mapped page in [page, end), or end. */
+uint64_t ol_linux_next_mapped(const struct ol_pmap *pmap, uint64_t page, uint64_t end);
+
+/* The first part of [*at, end) that nothing else is mapped over becomes [*at, *part_end); false: there is none. */
+bool ol_linux_next_part(const struct ol_linux *machine, uint64_t *at, uint64_t end, uint64_t *part_end);
 
 #endif

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "machine/linux/internal.h"
+#include "machine/linux/mechanism.h"
 #include "pager/reserve.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -28,38 +28,29 @@ const struct ol_capabilities ol_linux_capabilities = {
  */
 
 /* Untouched address space, at `hint` if that is free (0: anywhere); NULL if there is none. */
-static void *reserve_at(ol_va hint, uint64_t bytes)
+static void *reserve_at(ol_va hint, uint64_t bytes, int prot)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void *place = MAP_FAILED;
-    if (hint) place = mmap((void *)(uintptr_t)hint, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (hint) place = mmap((void *)(uintptr_t)hint, bytes, prot, flags | MAP_FIXED_NOREPLACE, -1, 0);
     if (hint && place != MAP_FAILED && (uintptr_t)place != hint) { /* a kernel that does not know NOREPLACE */
         (void)munmap(place, bytes);
         place = MAP_FAILED;
     }
-    if (place == MAP_FAILED) place = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (place == MAP_FAILED) place = mmap(NULL, bytes, prot, flags, -1, 0);
     return place == MAP_FAILED ? NULL : place;
 }
 
-/* What else is mapped over parts of the window is left out: it need not be memory that can be registered. */
-static bool register_window(const struct ol_linux *machine, const struct ol_pmap *pmap)
+bool ol_linux_next_part(const struct ol_linux *machine, uint64_t *at, uint64_t end, uint64_t *part_end)
 {
-    const uint64_t end = (uint64_t)(uintptr_t)pmap->window + pmap->bytes;
-    uint64_t at = (uint64_t)(uintptr_t)pmap->window, hole, hole_end;
-    while (at < end) {
-        if (!machine->next_hole || !machine->next_hole(at, &hole, &hole_end) || hole >= end) hole = hole_end = end;
-        if (hole > at && !ol_uffd_register(&machine->uffd, (void *)(uintptr_t)at, hole - at)) return false;
-        at = hole_end;
+    uint64_t hole, hole_end;
+    while (*at < end) {
+        if (!machine->next_hole || !machine->next_hole(*at, &hole, &hole_end) || hole >= end) hole = hole_end = end;
+        *part_end = hole;
+        if (hole > *at) return true;
+        *at = hole_end;
     }
-    return true;
-}
-
-/* Attributes and registration of a window, also after a fork. */
-static bool open_window(const struct ol_linux *machine, const struct ol_pmap *pmap)
-{
-    (void)madvise(pmap->window, pmap->bytes, MADV_NOHUGEPAGE);
-    if (machine->dont_fork && madvise(pmap->window, pmap->bytes, MADV_DONTFORK)) return false;
-    return register_window(machine, pmap);
+    return false;
 }
 
 static bool make_tables(struct ol_pmap *pmap)
@@ -85,8 +76,8 @@ enum ol_status ol_linux_pmap_create(void *context, ol_va first_va, ol_va last_va
     pmap->machine = machine;
     pmap->first_va = first_va;
     pmap->bytes = last_va - first_va + 1;
-    pmap->window = reserve_at(first_va, pmap->bytes);
-    if (!pmap->window || !make_tables(pmap) || !open_window(machine, pmap)) {
+    pmap->window = reserve_at(first_va, pmap->bytes, machine->mechanism->window_prot);
+    if (!pmap->window || !make_tables(pmap) || !machine->mechanism->open_window(pmap)) {
         ol_release(pmap->window, pmap->bytes);
         ol_release(pmap->frame_of, pmap->table_bytes);
         ol_release(pmap, sizeof(*pmap));
@@ -136,7 +127,7 @@ bool ol_linux_used(const struct ol_pmap *pmap, ol_va va, ol_va end, ol_va *first
 
 ol_va ol_linux_find_window(uint64_t bytes)
 {
-    void *place = reserve_at(0, bytes);
+    void *place = reserve_at(0, bytes, PROT_NONE);
     ol_release(place, bytes);
     return (ol_va)(uintptr_t)place;
 }
@@ -149,12 +140,27 @@ static size_t frames_bytes(const struct ol_linux *machine)
     return (size_t)machine->frames_max * sizeof(*machine->frames);
 }
 
-/* The target of a move must be registered with the same descriptor. A window cannot be forked, so neither need this. */
-static bool register_arena(const struct ol_linux *machine)
+static enum ol_status open_with(struct ol_linux *machine, const struct ol_mechanism *mechanism,
+                                const struct ol_linux_options *options, const char **error)
 {
-    const struct ol_arena *arena = &machine->arena;
-    if (machine->dont_fork) (void)madvise(arena->memory, ol_arena_bytes(arena), MADV_DONTFORK);
-    return !machine->uffd.can_move || ol_uffd_register_wp(&machine->uffd, arena->memory, ol_arena_bytes(arena));
+    machine->mechanism = mechanism;
+    return mechanism->open(machine, options, error);
+}
+
+static enum ol_status open_mechanism(struct ol_linux *machine, const struct ol_linux_options *options,
+                                     const char **error)
+{
+    enum ol_status status = OL_E_UNSUPPORTED;
+    if (options->faults != OL_FAULTS_PROTECTION) status = open_with(machine, &ol_mechanism_userfaultfd, options, error);
+    if (options->faults == OL_FAULTS_USERFAULTFD || status != OL_E_UNSUPPORTED) return status;
+    return open_with(machine, &ol_mechanism_protection, options, error);
+}
+
+static void release(struct ol_linux *machine)
+{
+    ol_release(machine->frames, frames_bytes(machine));
+    ol_arena_close(&machine->arena);
+    ol_release(machine, sizeof(*machine));
 }
 
 enum ol_status ol_linux_create(const struct ol_linux_options *options, struct ol_linux **out, const char **error)
@@ -165,40 +171,47 @@ enum ol_status ol_linux_create(const struct ol_linux_options *options, struct ol
     machine->frames_max = options->frames_max;
     machine->dont_fork = options->dont_fork;
     machine->pid = getpid();
-    const enum ol_status status = ol_uffd_open(options->no_move, &machine->uffd, error);
-    if (status != OL_OK) {
-        ol_release(machine, sizeof(*machine));
-        return status;
-    }
     machine->frames = ol_reserve(frames_bytes(machine));
-    if (!machine->frames || !ol_arena_open(&machine->arena, machine->frames_max) || !register_arena(machine)) {
-        ol_linux_destroy(machine);
-        return OL_E_NO_META;
-    }
-    *out = machine;
-    return OL_OK;
+    enum ol_status status = OL_E_NO_META;
+    if (machine->frames &&
+        ol_arena_open(&machine->arena, machine->frames_max + 1)) /* protection faults want one more */
+        status = open_mechanism(machine, options, error);
+    if (status == OL_OK) *out = machine;
+    else release(machine);
+    return status;
 }
 
 void ol_linux_destroy(struct ol_linux *machine)
 {
-    ol_uffd_close(&machine->uffd);
-    ol_release(machine->frames, frames_bytes(machine));
-    ol_arena_close(&machine->arena);
-    ol_release(machine, sizeof(*machine));
+    machine->mechanism->close(machine);
+    release(machine);
 }
 
 enum ol_status ol_linux_forked(struct ol_linux *machine, const char **error)
 {
-    const bool no_move = !machine->uffd.can_move;
     machine->pid = getpid();
-    ol_uffd_close(&machine->uffd);
-    const enum ol_status status = ol_uffd_open(no_move, &machine->uffd, error);
-    if (status != OL_OK) return status;
-    *error = "the windows cannot be registered again";
-    if (!register_arena(machine)) return OL_E_NO_META;
-    for (const struct ol_pmap *pmap = machine->pmaps; pmap; pmap = pmap->next)
-        if (!open_window(machine, pmap)) return OL_E_NO_META;
-    return OL_OK;
+    return machine->mechanism->forked(machine, error);
+}
+
+enum ol_faults ol_linux_faults(const struct ol_linux *machine)
+{
+    return machine->mechanism == &ol_mechanism_protection ? OL_FAULTS_PROTECTION : OL_FAULTS_USERFAULTFD;
+}
+
+int ol_linux_signal(const struct ol_linux *machine)
+{
+    return machine->mechanism->signal;
+}
+
+bool ol_linux_is_here(const struct ol_linux *machine)
+{
+    unsigned char present;
+    return mincore(machine->arena.memory, OL_LINUX_PAGE_BYTES, &present) == 0;
+}
+
+bool ol_linux_restore_window(struct ol_linux *machine, void *address, size_t bytes)
+{
+    return machine->mechanism->restore_window(machine, address, bytes);
 }
 
 uint64_t ol_linux_metadata_bytes(const struct ol_linux *machine, uint32_t frames_used)

@@ -51,6 +51,10 @@ static enum ol_status options_check(const struct ol_memory_options *options, con
         *error = "the budget is larger than 8 TiB";
         return OL_E_INVALID;
     }
+    if (options->faults > OL_FAULTS_PROTECTION) {
+        *error = "there is no such way for faults to come";
+        return OL_E_INVALID;
+    }
     if ((options->ram_bytes ? options->ram_bytes : options->resident_bytes) < MINIMUM_BYTES) {
         *error = "the budget is too small: the minimum is 1 MiB";
         return OL_E_NO_FRAMES;
@@ -141,8 +145,10 @@ enum ol_status ol_memory_open_at(const struct ol_memory_options *options, ol_va 
     if (!memory) return OL_E_NO_META;
     const uint32_t budget = pages_of(options->ram_bytes ? options->ram_bytes : options->resident_bytes);
     /* If nothing can be written out, pages stay: there are frames for all the memory the computer has. */
-    const struct ol_linux_options machine = {
-        .frames_max = budget + (uint32_t)sysconf(_SC_PHYS_PAGES), .no_move = options->no_move, .dont_fork = !for_fork};
+    const struct ol_linux_options machine = {.faults = options->faults,
+                                             .frames_max = budget + (uint32_t)sysconf(_SC_PHYS_PAGES),
+                                             .no_move = options->no_move,
+                                             .dont_fork = !for_fork};
     memory->is_whole = options->ram_bytes != 0;
     atomic_store(&memory->pages, budget);
     memory->stock_target = smaller(STOCK_MAX, budget / 16);
@@ -154,6 +160,8 @@ enum ol_status ol_memory_open_at(const struct ol_memory_options *options, ol_va 
         ol_memory_close_at(memory);
         return status;
     }
+    if (options->faults == OL_FAULTS_AUTO && ol_linux_faults(memory->machine) == OL_FAULTS_PROTECTION)
+        ol_fault_say_slow();
     ol_memory_tend(memory);
     *out = memory;
     return OL_OK;
@@ -355,6 +363,7 @@ void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out)
     out->file_pages_damaged = homes.file.pages_damaged;
     out->metadata_bytes = metadata_bytes(memory, &out->core);
     subtract_inherited(memory, out);
+    out->faults = ol_linux_faults(memory->machine);
 }
 
 struct ol_system *ol_memory_system(struct ol_memory *memory)

@@ -77,11 +77,14 @@ void ol_fault_raise(void *context, int signal, int code, void *address);
 /* Hands a signal to what was installed before: a handler, the default action, or nothing. */
 void ol_fault_chain(const struct sigaction *previous, int signal, siginfo_t *info, void *context);
 
+/* Once in a process, a line on standard error: faults come as protection faults because nothing better is to be had. */
+void ol_fault_say_slow(void);
+
 /* A line on standard error: why the page at address cannot be had. */
 void ol_fault_explain(const struct ol_memory *memory, enum ol_status status, const void *address);
 
 /* Tells the program of a fault that could not be resolved: SIGSEGV for its own errors, SIGBUS (with a line on standard
- * error) for ours, which goes to `previous`. */
+ * error) for ours. `previous` is for the signal of `info`, and gets it if it is the right one. */
 void ol_fault_refuse(const struct ol_memory *memory, enum ol_status status, const struct sigaction *previous,
                      siginfo_t *info, void *context);
 

@@ -15,34 +15,58 @@ enum { MEMORIES_MAX = 64 };
  * before, down to 256 GiB: so there are addresses left for all of them, and for the program. */
 static const uint64_t window_bytes_first = 1ULL << 45, window_bytes_least = 1ULL << 38;
 
-/* The memories of this process, for the signal handler. Process-wide by nature: so is a signal's handler. */
+/* The memories of this process, for the signal handlers. Process-wide by nature: so is a signal's handler. */
 static _Atomic(struct ol_memory *) memories[MEMORIES_MAX];
-static struct sigaction previous_sigbus; /* c: once installed */
-static pthread_once_t install_once = PTHREAD_ONCE_INIT;
+static struct sigaction previous_sigbus, previous_sigsegv; /* c: once installed */
+static pthread_once_t install_sigbus_once = PTHREAD_ONCE_INIT, install_sigsegv_once = PTHREAD_ONCE_INIT;
 
-static void on_sigbus(int signal, siginfo_t *info, void *context)
+/* Does this fault belong to the memory? A protection fault in a forked child does not: the memory stayed behind. */
+static bool is_fault_of(const struct ol_memory *memory, int signal, const siginfo_t *info)
+{
+    return info->si_code > 0 && ol_linux_signal(memory->machine) == signal &&
+           ol_memory_contains(memory, info->si_addr) && (signal == SIGBUS || ol_linux_is_here(memory->machine));
+}
+
+static void on_fault(int signal, siginfo_t *info, void *context)
 {
     const int saved = errno;
+    const struct sigaction *previous = signal == SIGBUS ? &previous_sigbus : &previous_sigsegv;
     for (int i = 0; i < MEMORIES_MAX; i++) {
         struct ol_memory *memory = atomic_load_explicit(&memories[i], memory_order_acquire);
-        if (!memory || info->si_code <= 0 || !ol_memory_contains(memory, info->si_addr)) continue;
+        if (!memory || !is_fault_of(memory, signal, info)) continue;
         const enum ol_status status = ol_memory_fault(memory, info->si_addr, ol_fault_access(context));
-        if (status != OL_OK) ol_fault_refuse(memory, status, &previous_sigbus, info, context);
+        if (status != OL_OK) ol_fault_refuse(memory, status, previous, info, context);
         errno = saved;
         return;
     }
-    ol_fault_chain(&previous_sigbus, signal, info, context);
+    ol_fault_chain(previous, signal, info, context);
     errno = saved;
 }
 
-static void install(void)
+static void install(int signal, struct sigaction *previous)
 {
     struct sigaction action;
     memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_sigbus;
+    action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&action.sa_mask);
-    (void)sigaction(SIGBUS, &action, &previous_sigbus);
+    (void)sigaction(signal, &action, previous);
+}
+
+static void install_sigbus(void)
+{
+    install(SIGBUS, &previous_sigbus);
+}
+
+static void install_sigsegv(void)
+{
+    install(SIGSEGV, &previous_sigsegv);
+}
+
+static void install_for(const struct ol_memory *memory)
+{
+    if (ol_linux_signal(memory->machine) == SIGBUS) (void)pthread_once(&install_sigbus_once, install_sigbus);
+    else (void)pthread_once(&install_sigsegv_once, install_sigsegv);
 }
 
 /* While a thread is in the core no signal handler of the program may run in it: it might fault. */
@@ -70,10 +94,10 @@ enum ol_status ol_memory_open(const struct ol_memory_options *options, struct ol
 {
     const char *ignored;
     sigset_t old;
-    (void)pthread_once(&install_once, install);
     enter(&old);
     enum ol_status status = ol_memory_open_at(options, 0, next_window_bytes(), false, out, error ? error : &ignored);
     if (status == OL_OK) {
+        install_for(*out);
         int i = 0;
         struct ol_memory *none = NULL;
         while (i < MEMORIES_MAX && !atomic_compare_exchange_strong(&memories[i], &none, *out)) none = NULL, i++;

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Mappings of frames into windows of the process; see machine.h for where a frame's memory is. */
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
-#include "machine/linux/internal.h"
-#include "pager/reserve.h"
-
-static size_t bytes_of(uint32_t pages)
-{
-    return (size_t)pages * OL_LINUX_PAGE_BYTES;
-}
+#include "machine/linux/mechanism.h"
 
 /* The frame's memory is now there: in a slot or in a window. */
 static void place_at(struct ol_linux_frame *frame, enum ol_linux_place place, const char *address)
@@ -23,11 +15,6 @@ static void place_at(struct ol_linux_frame *frame, enum ol_linux_place place, co
 
 /* --- which frame a window's page shows -----------------------------------------------------------------------------
  */
-
-static uint64_t page_index(const struct ol_pmap *pmap, const void *address)
-{
-    return (uint64_t)((const char *)address - pmap->window) / OL_LINUX_PAGE_BYTES;
-}
 
 static void note_mapped(struct ol_pmap *pmap, uint64_t page, ol_frame_no frame)
 {
@@ -47,8 +34,8 @@ static void note_unmapped(struct ol_pmap *pmap, uint64_t page)
     pmap->in_trunk[page >> OL_TRUNK_SHIFT]--;
 }
 
-/* The first mapped page in [page, end), or end. Empty leaves and trunks are passed over whole. */
-static uint64_t next_mapped(const struct ol_pmap *pmap, uint64_t page, uint64_t end)
+/* Empty leaves and trunks are passed over whole. */
+uint64_t ol_linux_next_mapped(const struct ol_pmap *pmap, uint64_t page, uint64_t end)
 {
     while (page < end) {
         if (!pmap->in_trunk[page >> OL_TRUNK_SHIFT]) page = ((page >> OL_TRUNK_SHIFT) + 1) << OL_TRUNK_SHIFT;
@@ -70,53 +57,19 @@ static struct ol_pmap *pmap_of_address(const struct ol_linux *machine, const voi
 /* --- taking mappings away --------------------------------------------------------------------------------------------
  */
 
-/* Copies a page of the window into a slot. False if there is no page: touching it would fault right here, so the
- * kernel is asked to read it. */
-static bool read_window(const struct ol_linux *machine, char *slot, char *address)
-{
-    struct iovec to = {slot, OL_LINUX_PAGE_BYTES}, from = {address, OL_LINUX_PAGE_BYTES};
-    const ssize_t got = process_vm_readv(machine->pid, &to, 1, &from, 1, 0);
-    if (got == OL_LINUX_PAGE_BYTES) return true;
-    if (errno == EFAULT) return false;
-    memcpy(slot, address, OL_LINUX_PAGE_BYTES); /* the call is forbidden here */
-    return true;
-}
-
-/* The copying way: no thread can write once the page is protected; it then waits in its fault for the core's lock.
- * No page here, and none in the slot, which was empty: it was dropped behind our back, and is zeros as for anyone. */
-static void copy_out(const struct ol_linux *machine, char *slot, char *address)
-{
-    (void)ol_uffd_protect(&machine->uffd, address, OL_LINUX_PAGE_BYTES, true);
-    if (!read_window(machine, slot, address) && !ol_uffd_is_present(slot)) memset(slot, 0, OL_LINUX_PAGE_BYTES);
-    (void)madvise(address, OL_LINUX_PAGE_BYTES, MADV_DONTNEED);
-}
-
-/* n pages from a window to slots. */
-static void move_out(const struct ol_linux *machine, char *slot, char *address, uint32_t n)
-{
-    for (size_t done = 0, moved; done < bytes_of(n); done += moved) {
-        moved = 0;
-        if (machine->uffd.can_move)
-            (void)ol_uffd_move(&machine->uffd, slot + done, address + done, bytes_of(n) - done, &moved);
-        if (moved) continue;
-        copy_out(machine, slot + done, address + done);
-        moved = OL_LINUX_PAGE_BYTES;
-    }
-}
-
 /* Takes frames[0..n), neighbours in a window, out of it. */
 static void move_out_run(struct ol_linux *machine, const ol_frame_no *frames, uint32_t n)
 {
     char *address = ol_linux_frame_address(&machine->frames[frames[0]]);
     struct ol_pmap *pmap = pmap_of_address(machine, address);
     uint32_t length;
-    for (uint32_t i = 0; i < n; i++) note_unmapped(pmap, page_index(pmap, address) + i);
     for (uint32_t done = 0; done < n; done += length) {
         char *slot = ol_arena_take(&machine->arena, n - done, &length);
-        move_out(machine, slot, address + bytes_of(done), length);
+        machine->mechanism->hide(pmap, slot, address + ol_linux_bytes(done), length);
         for (uint32_t i = 0; i < length; i++)
-            place_at(&machine->frames[frames[done + i]], OL_PLACE_ARENA, slot + bytes_of(i));
+            place_at(&machine->frames[frames[done + i]], OL_PLACE_ARENA, slot + ol_linux_bytes(i));
     }
+    for (uint32_t i = 0; i < n; i++) note_unmapped(pmap, ol_linux_page_index(pmap, address) + i);
 }
 
 /* How many of frames[0..n) are in the same place as frames[0], one beside the other. */
@@ -126,7 +79,7 @@ static uint32_t run_length(const struct ol_linux *machine, const ol_frame_no *fr
     uint32_t length = 1;
     for (; length < n; length++) {
         const struct ol_linux_frame *next = &machine->frames[frames[length]];
-        if (next->place != first->place || next->address != first->address + bytes_of(length)) break;
+        if (next->place != first->place || next->address != first->address + ol_linux_bytes(length)) break;
     }
     return length;
 }
@@ -151,8 +104,9 @@ static uint32_t pmap_frame_protect(void *context, const ol_frame_no *frames, uin
 static void pmap_protect(void *context, struct ol_pmap *pmap, ol_va va, uint64_t pages, unsigned rights)
 {
     struct ol_linux *machine = context;
-    const uint64_t first = page_index(pmap, ol_linux_address(pmap, va)), end = first + pages;
-    for (uint64_t page = next_mapped(pmap, first, end); page < end; page = next_mapped(pmap, page + 1, end)) {
+    const uint64_t first = ol_linux_page_index(pmap, ol_linux_address(pmap, va)), end = first + pages;
+    for (uint64_t page = ol_linux_next_mapped(pmap, first, end); page < end;
+         page = ol_linux_next_mapped(pmap, page + 1, end)) {
         const ol_frame_no frame = pmap->frame_of[page] - 1;
         (void)pmap_frame_protect(machine, &frame, 1, rights);
     }
@@ -166,35 +120,16 @@ static void pmap_remove(void *context, struct ol_pmap *pmap, ol_va va, uint64_t 
 /* --- entering mappings
  * ------------------------------------------------------------------------------------------------ */
 
-/* The memory of n frames goes from neighbouring slots to absent places of a window. *moved: how many pages. Returns an
+/* The memory of n frames goes from neighbouring slots to absent places of a window. *shown: how many pages. Returns an
  * errno. */
-static int move_in(struct ol_linux *machine, char *slot, char *address, uint32_t n, bool writable, uint32_t *moved)
+static int move_in(struct ol_pmap *pmap, char *address, const ol_frame_no *frames, uint32_t n, bool writable,
+                   uint32_t *shown)
 {
-    size_t bytes = 0;
-    int error = EBUSY;
-    if (writable && machine->uffd.can_move) error = ol_uffd_move(&machine->uffd, address, slot, bytes_of(n), &bytes);
-    if (error == EBUSY && !bytes) { /* EBUSY: shared with a forked process; a copy is as good */
-        error = ol_uffd_copy(&machine->uffd, address, slot, bytes_of(n), !writable, &bytes);
-        if (bytes) (void)madvise(slot, bytes, MADV_DONTNEED);
-    }
-    *moved = (uint32_t)(bytes / OL_LINUX_PAGE_BYTES);
-    for (uint32_t i = 0; i < *moved; i++) ol_arena_give(&machine->arena, slot + bytes_of(i));
-    return *moved ? 0 : error;
-}
-
-static const char zeros[OL_LINUX_PAGE_BYTES] __attribute__((aligned(OL_LINUX_PAGE_BYTES)));
-
-/* Zeros that are not anywhere yet: the kernel's page of zeros, or, where one page is about to be written or may not be
- * written, a page of its own at once. */
-static int zero_in(const struct ol_linux *machine, char *address, uint32_t n, bool writable, unsigned access,
-                   uint32_t *moved)
-{
-    size_t bytes;
-    int error;
-    if (writable && (n > 1 || !(access & OL_WRITE))) error = ol_uffd_zero(&machine->uffd, address, bytes_of(n), &bytes);
-    else error = ol_uffd_copy(&machine->uffd, address, zeros, OL_LINUX_PAGE_BYTES, !writable, &bytes);
-    *moved = (uint32_t)(bytes / OL_LINUX_PAGE_BYTES);
-    return *moved ? 0 : error;
+    struct ol_linux *machine = pmap->machine;
+    const char *slot = ol_linux_frame_address(&machine->frames[frames[0]]);
+    const int error = machine->mechanism->show(pmap, address, frames, n, writable, shown);
+    for (uint32_t i = 0; !error && i < *shown; i++) ol_arena_give(&machine->arena, slot + ol_linux_bytes(i));
+    return error;
 }
 
 /* How many of frames[0..n) can be entered at neighbouring pages in one go: their memory is side by side, or nowhere. */
@@ -216,11 +151,11 @@ static enum ol_status enter_run(struct ol_linux *machine, struct ol_pmap *pmap, 
                                 uint32_t *entered)
 {
     struct ol_linux_frame *first = &machine->frames[frames[0]];
-    const uint64_t page = page_index(pmap, address);
+    const uint64_t page = ol_linux_page_index(pmap, address);
     const bool writable = rights & OL_WRITE;
     *entered = 1;
     if (pmap->frame_of[page] == frames[0] + 1) { /* only the rights change */
-        if (ol_uffd_protect(&machine->uffd, address, OL_LINUX_PAGE_BYTES, !writable)) return OL_E_NO_META;
+        if (machine->mechanism->change(pmap, address, writable)) return OL_E_NO_META;
         first->rights = rights & 7U;
         return OL_OK;
     }
@@ -231,14 +166,29 @@ static enum ol_status enter_run(struct ol_linux *machine, struct ol_pmap *pmap, 
     if (first->place == OL_PLACE_WINDOW) (void)pmap_frame_protect(machine, frames, 1, OL_NONE); /* it moves */
     n = enter_length(machine, pmap, page, frames, n);
     const int error = first->place == OL_PLACE_ZEROS
-                          ? zero_in(machine, address, n, writable, access, entered)
-                          : move_in(machine, ol_linux_frame_address(first), address, n, writable, entered);
+                          ? machine->mechanism->show_zeros(pmap, address, frames, n, writable, access, entered)
+                          : move_in(pmap, address, frames, n, writable, entered);
     if (error) return OL_E_NO_META;
     for (uint32_t i = 0; i < *entered; i++) {
         struct ol_linux_frame *frame = &machine->frames[frames[i]];
-        place_at(frame, OL_PLACE_WINDOW, address + bytes_of(i));
+        place_at(frame, OL_PLACE_WINDOW, address + ol_linux_bytes(i));
         frame->rights = rights & 7U;
         note_mapped(pmap, page + i, frames[i]);
+    }
+    return OL_OK;
+}
+
+static enum ol_status enter_all(struct ol_linux *machine, struct ol_pmap *pmap, ol_va va, const ol_frame_no *frames,
+                                uint32_t n, unsigned rights, unsigned access)
+{
+    char *address = ol_linux_address(pmap, va);
+    uint32_t entered;
+    for (uint32_t done = 0; done < n; done += entered) {
+        const enum ol_status status =
+            enter_run(machine, pmap, address + ol_linux_bytes(done), frames + done, n - done, rights, access, &entered);
+        if (status == OL_OK) continue;
+        (void)pmap_frame_protect(machine, frames, done, OL_NONE);
+        return status;
     }
     return OL_OK;
 }
@@ -247,26 +197,28 @@ static enum ol_status pmap_enter(void *context, struct ol_pmap *pmap, ol_va va, 
                                  unsigned rights, unsigned access)
 {
     struct ol_linux *machine = context;
-    char *address = ol_linux_address(pmap, va);
-    uint32_t entered;
-    for (uint32_t done = 0; done < n; done += entered) {
-        const enum ol_status status =
-            enter_run(machine, pmap, address + bytes_of(done), frames + done, n - done, rights, access, &entered);
-        if (status == OL_OK) continue;
-        (void)pmap_frame_protect(machine, frames, done, OL_NONE);
-        return status;
-    }
-    return OL_OK;
+    bool (*make_room)(struct ol_linux *, bool) = machine->mechanism->make_room;
+    if (make_room) (void)make_room(machine, false);
+    enum ol_status status = enter_all(machine, pmap, va, frames, n, rights, access);
+    if (status != OL_OK && make_room && make_room(machine, true))
+        status = enter_all(machine, pmap, va, frames, n, rights, access);
+    return status;
 }
 
 static bool pmap_query(void *context, const struct ol_pmap *pmap, ol_va va, struct ol_mapping *out)
 {
     const struct ol_linux *machine = context;
-    const uint32_t entry = pmap->frame_of[page_index(pmap, ol_linux_address(pmap, va))];
+    const uint32_t entry = pmap->frame_of[ol_linux_page_index(pmap, ol_linux_address(pmap, va))];
     if (!entry) return false;
     out->frame = entry - 1;
     out->rights = machine->frames[out->frame].rights;
     return true;
+}
+
+static void pmap_wire(void *context, ol_frame_no number, bool wired)
+{
+    struct ol_linux *machine = context;
+    machine->frames[number].wired = wired;
 }
 
 static unsigned pmap_test_clear(void *context, ol_frame_no frame, unsigned attributes)
@@ -300,14 +252,6 @@ static void frame_unmap(void *context, ol_frame_no number)
 {
     (void)context;
     (void)number;
-}
-
-static void frame_zero(void *context, ol_frame_no number)
-{
-    struct ol_linux *machine = context;
-    struct ol_linux_frame *frame = &machine->frames[number];
-    if (frame->place == OL_PLACE_ARENA) memset(ol_linux_frame_address(frame), 0, OL_LINUX_PAGE_BYTES);
-    else frame->place = OL_PLACE_ZEROS;
 }
 
 static void frame_copy(void *context, ol_frame_no to, ol_frame_no from)
@@ -348,6 +292,15 @@ static void frame_arrange(void *context, ol_frame_no *frames, uint32_t n)
     }
 }
 
+static void frame_zero(void *context, ol_frame_no number)
+{
+    struct ol_linux *machine = context;
+    struct ol_linux_frame *frame = &machine->frames[number];
+    if (frame->place == OL_PLACE_ARENA && machine->mechanism->zeros_have_no_memory) frame_discard(machine, number);
+    if (frame->place == OL_PLACE_ARENA) memset(ol_linux_frame_address(frame), 0, OL_LINUX_PAGE_BYTES);
+    else frame->place = OL_PLACE_ZEROS;
+}
+
 const struct ol_pmap_ops ol_linux_pmap_ops = {
     .create = ol_linux_pmap_create,
     .destroy = ol_linux_pmap_destroy,
@@ -356,6 +309,7 @@ const struct ol_pmap_ops ol_linux_pmap_ops = {
     .protect = pmap_protect,
     .query = pmap_query,
     .frame_protect = pmap_frame_protect,
+    .wire = pmap_wire,
     .test_clear = pmap_test_clear,
     .sync = pmap_sync,
     .frame_zero = frame_zero,

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # For the tests of `onelevel run`, which are given the command and the build folder, and perhaps a column of the test
-# matrix: root or user (an ordinary one), and with which features (all, no-move).
+# matrix: root or user (an ordinary one), and with which features (all, no-move, no-userfaultfd).
 
 onelevel=$1
 programs=$2/tests
@@ -29,6 +29,7 @@ as=
 case $features in
 all) ;;
 no-move) options=--no-move ;;
+no-userfaultfd) ;; # it is denied, see below
 *) fail "there is no column '$features'" ;;
 esac
 if [ $# -gt 2 ] && [ "$who" = root ] && [ "$(id -u)" != 0 ]; then
@@ -46,6 +47,8 @@ elif [ "$who" = user ] && [ "$(id -u)" = 0 ]; then
     programs=$folder/copy
     here=$folder/copy
 fi
+where= # before the command: the surroundings
+[ "$features" != no-userfaultfd ] || where="$programs/run_deny EPERM"
 [ "$who" = root ] || echo "vm.unprivileged_userfaultfd is $(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null)"
 
 # figure NAME: a number of the last account.
@@ -60,7 +63,7 @@ managed()
     ram=$1
     shift
     status=0
-    $as $sampler "$onelevel" run --ram "$ram" --stats-json "$folder/account" $options -- "$@" \
+    $as $where $sampler "$onelevel" run --ram "$ram" --stats-json "$folder/account" $options -- "$@" \
         >"$folder/out" 2>"$folder/err" || status=$?
     echo "$status" >"$folder/status"
 }

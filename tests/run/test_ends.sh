@@ -15,6 +15,11 @@ for way in $("$programs/run_signals" die list 2>/dev/null || true); do
     (ulimit -c 0; exec "$programs/run_signals" die "$way") >/dev/null 2>&1 || wanted=$?
     managed 4M "$programs/run_signals" die "$way"
     [ "$(cat "$folder/status")" = $wanted ] || fail "die $way: status $(cat "$folder/status"), natively $wanted"
+    options='--faults protection'
+    managed 4M "$programs/run_signals" die "$way"
+    [ "$(cat "$folder/status")" = $wanted ] ||
+        fail "die $way $options: status $(cat "$folder/status"), natively $wanted"
+    options=
     echo "die $way: $wanted"
 done
 

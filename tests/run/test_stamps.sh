@@ -14,6 +14,6 @@ stamps()
 }
 
 stamps 32M "$programs/run_stamps" 60 128
-for options in --no-move '--policy second-chance' '--policy clock' '--swap file' '--swap compressed' '--swap compressed=zstd:3,file --encrypt'; do
+for options in --no-move '--faults protection' '--policy second-chance' '--policy clock' '--swap file' '--swap compressed' '--swap compressed=zstd:3,file --encrypt'; do
     stamps 32M "$programs/run_stamps" 4 64
 done

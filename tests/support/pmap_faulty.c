@@ -62,6 +62,12 @@ static uint32_t faulty_frame_protect(void *machine, const ol_frame_no *frames, u
     return faulty->inner->frame_protect(faulty->machine, frames, n, rights);
 }
 
+static void faulty_wire(void *machine, ol_frame_no frame, bool wired)
+{
+    struct ol_pmap_faulty *faulty = machine;
+    if (faulty->inner->wire) faulty->inner->wire(faulty->machine, frame, wired);
+}
+
 static unsigned faulty_test_clear(void *machine, ol_frame_no frame, unsigned attributes)
 {
     struct ol_pmap_faulty *faulty = machine;
@@ -112,6 +118,7 @@ const struct ol_pmap_ops ol_pmap_faulty_ops = {
     .protect = faulty_protect,
     .query = faulty_query,
     .frame_protect = faulty_frame_protect,
+    .wire = faulty_wire,
     .test_clear = faulty_test_clear,
     .sync = faulty_sync,
     .frame_zero = faulty_frame_zero,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The running process as a testbed: every access is a load or store at the window's address. The SIGBUS of an absent
+ * The running process as a testbed: every access is a load or store at the window's address. The signal of an absent
  * page is given to the core; a refusal jumps out of the handler, back to who made the access.
  */
 #include <setjmp.h>
@@ -28,7 +28,7 @@ static _Thread_local struct probe {
     volatile enum ol_status status;
 } probe;
 
-static void on_sigbus(int signal, siginfo_t *info, void *context)
+static void on_fault(int signal, siginfo_t *info, void *context)
 {
     ol_va va;
     if (!probe.space || !ol_linux_va(ol_space_pmap(probe.space), info->si_addr, &va)) {
@@ -40,23 +40,33 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
     if (probe.status != OL_OK) siglongjmp(probe.refused, 1);
 }
 
-static void install(void)
+static void install(int signal)
 {
     struct sigaction action;
     memset(&action, 0, sizeof(action));
-    action.sa_sigaction = on_sigbus;
+    action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO;
-    if (sigaction(SIGBUS, &action, NULL)) abort();
+    if (sigaction(signal, &action, NULL)) abort();
 }
 
-static const char *linux_missing(void)
+static const char *missing(enum ol_faults faults)
 {
-    const struct ol_linux_options options = {.frames_max = 1};
+    const struct ol_linux_options options = {.frames_max = 1, .faults = faults};
     struct ol_linux *machine;
     const char *error;
     if (ol_linux_create(&options, &machine, &error) != OL_OK) return error;
     ol_linux_destroy(machine);
     return NULL;
+}
+
+static const char *linux_copy_missing(void)
+{
+    return missing(OL_FAULTS_USERFAULTFD);
+}
+
+static const char *linux_protection_missing(void)
+{
+    return missing(OL_FAULTS_PROTECTION);
 }
 
 static const char *linux_move_missing(void)
@@ -69,14 +79,13 @@ static const char *linux_move_missing(void)
     return can_move ? NULL : "this kernel has no UFFDIO_MOVE (Linux 6.8)";
 }
 
-static enum ol_status create(uint32_t frames_max, bool no_move, void **machine, struct ol_port *port)
+static enum ol_status create(const struct ol_linux_options *options, void **machine, struct ol_port *port)
 {
-    const struct ol_linux_options options = {.frames_max = frames_max, .no_move = no_move, .dont_fork = true};
     struct ol_linux *created;
     const char *error;
-    const enum ol_status status = ol_linux_create(&options, &created, &error);
+    const enum ol_status status = ol_linux_create(options, &created, &error);
     if (status != OL_OK) return status;
-    install();
+    install(ol_linux_signal(created));
     *machine = created;
     ol_linux_port(created, port);
     return OL_OK;
@@ -86,14 +95,37 @@ static enum ol_status linux_move_create(const struct ol_testbed *bed, uint32_t f
                                         struct ol_port *port)
 {
     (void)bed;
-    return create(frames_max, false, machine, port);
+    const struct ol_linux_options options = {
+        .frames_max = frames_max, .faults = OL_FAULTS_USERFAULTFD, .dont_fork = true};
+    return create(&options, machine, port);
 }
 
 static enum ol_status linux_copy_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
                                         struct ol_port *port)
 {
     (void)bed;
-    return create(frames_max, true, machine, port);
+    const struct ol_linux_options options = {
+        .frames_max = frames_max, .faults = OL_FAULTS_USERFAULTFD, .no_move = true, .dont_fork = true};
+    return create(&options, machine, port);
+}
+
+static enum ol_status linux_protection_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                              struct ol_port *port)
+{
+    (void)bed;
+    const struct ol_linux_options options = {
+        .frames_max = frames_max, .faults = OL_FAULTS_PROTECTION, .dont_fork = true};
+    return create(&options, machine, port);
+}
+
+/* So few islands that mappings are forgotten all the time. */
+static enum ol_status linux_islands_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                           struct ol_port *port)
+{
+    (void)bed;
+    const struct ol_linux_options options = {
+        .frames_max = frames_max, .faults = OL_FAULTS_PROTECTION, .islands_max = 4, .dont_fork = true};
+    return create(&options, machine, port);
 }
 
 static void linux_machine_destroy(void *machine)
@@ -141,11 +173,33 @@ static const struct ol_testbed copy = {
     .name = "linux without UFFDIO_MOVE",
     .is = &ol_linux_capabilities,
     .pmap = &ol_linux_pmap_ops,
-    .missing = linux_missing,
+    .missing = linux_copy_missing,
     .machine_create = linux_copy_create,
     .machine_destroy = linux_machine_destroy,
     .find_range = linux_find_range,
     .access = linux_access,
 };
 
-const struct ol_testbed *const ol_testbeds[] = {&move, &copy, NULL};
+static const struct ol_testbed protection = {
+    .name = "linux with protection faults",
+    .is = &ol_linux_capabilities,
+    .pmap = &ol_linux_pmap_ops,
+    .missing = linux_protection_missing,
+    .machine_create = linux_protection_create,
+    .machine_destroy = linux_machine_destroy,
+    .find_range = linux_find_range,
+    .access = linux_access,
+};
+
+static const struct ol_testbed islands = {
+    .name = "linux with protection faults and few mappings",
+    .is = &ol_linux_capabilities,
+    .pmap = &ol_linux_pmap_ops,
+    .missing = linux_protection_missing,
+    .machine_create = linux_islands_create,
+    .machine_destroy = linux_machine_destroy,
+    .find_range = linux_find_range,
+    .access = linux_access,
+};
+
+const struct ol_testbed *const ol_testbeds[] = {&move, &copy, &protection, &islands, NULL};

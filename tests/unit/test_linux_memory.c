@@ -26,11 +26,22 @@ enum { PAGE_BYTES = 4096, MIB = 1 << 20, SKIPPED = 77 };
 
 /* What the library installed when the first memory was opened. cmocka puts a handler of its own over it for each test.
  */
-static struct sigaction library_handler;
+static struct sigaction library_sigbus, library_sigsegv;
+
+/* How faults come, and pages. */
+struct way {
+    enum ol_faults faults;
+    bool no_move;
+};
+
+enum { WAYS = 3 };
+
+static const struct way ways[WAYS] = {{OL_FAULTS_AUTO, false}, {OL_FAULTS_AUTO, true}, {OL_FAULTS_PROTECTION, false}};
 
 static struct ol_memory *open_memory(const struct ol_memory_options *options)
 {
-    assert_int_equal(sigaction(SIGBUS, &library_handler, NULL), 0);
+    assert_int_equal(sigaction(SIGBUS, &library_sigbus, NULL), 0);
+    assert_int_equal(sigaction(SIGSEGV, &library_sigsegv, NULL), 0);
     struct ol_memory *memory = NULL;
     const char *error = "";
     const enum ol_status status = ol_memory_open(options, &memory, &error);
@@ -219,10 +230,10 @@ static void test_a_large_range_costs_nothing(void **state)
 /* --- homes -----------------------------------------------------------------------------------------------------------
  */
 
-static void through_home(const char *swap, const char *policy, bool no_move, enum kind kind)
+static void through_home(const char *swap, const char *policy, struct way way, enum kind kind)
 {
-    struct ol_memory *memory = open_memory(
-        &(struct ol_memory_options){.ram_bytes = 2 * MIB, .swap = swap, .policy = policy, .no_move = no_move});
+    struct ol_memory *memory = open_memory(&(struct ol_memory_options){
+        .ram_bytes = 2 * MIB, .swap = swap, .policy = policy, .faults = way.faults, .no_move = way.no_move});
     const uint64_t pages = 4 * MIB / PAGE_BYTES;
     unsigned char *range = ol_memory_map(memory, pages * PAGE_BYTES);
     assert_non_null(range);
@@ -248,15 +259,15 @@ static void test_data_through_every_home(void **state)
     (void)state;
     static const char *const swaps[] = {"compressed", "file", "file:/tmp", "compressed,file"};
     for (size_t i = 0; i < sizeof(swaps) / sizeof(swaps[0]); i++)
-        for (enum kind kind = SAME; kind < KINDS; kind++) through_home(swaps[i], NULL, i % 2, kind);
+        for (enum kind kind = SAME; kind < KINDS; kind++) through_home(swaps[i], NULL, ways[(i + kind) % WAYS], kind);
 }
 
 static void test_data_under_every_policy(void **state)
 {
     (void)state;
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
-        for (int no_move = 0; ol_policy_suits(*policy, &ol_linux_capabilities) && no_move < 2; no_move++)
-            through_home("compressed,file", (*policy)->name, no_move, TEXT);
+        for (int i = 0; ol_policy_suits(*policy, &ol_linux_capabilities) && i < WAYS; i++)
+            through_home("compressed,file", (*policy)->name, ways[i], TEXT);
 }
 
 /* Without a home, or with a full one, pages stay in memory beyond the budget: counted, and nothing is lost. */
@@ -332,10 +343,11 @@ static void test_the_budget_is_kept(void **state)
     }
     static const char *const swaps[] = {"compressed", "file", "compressed,file"};
     const uint64_t budget = 32 * MIB, pages = 64 * MIB / PAGE_BYTES;
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 3 * WAYS; i++) {
+        const struct way way = ways[i % WAYS];
         const uint64_t before = resident_anonymous_bytes();
-        struct ol_memory *memory =
-            open_memory(&(struct ol_memory_options){.ram_bytes = budget, .swap = swaps[i / 2], .no_move = i % 2});
+        struct ol_memory *memory = open_memory(&(struct ol_memory_options){
+            .ram_bytes = budget, .swap = swaps[i / WAYS], .faults = way.faults, .no_move = way.no_move});
         unsigned char *range = ol_memory_map(memory, pages * PAGE_BYTES);
         uint64_t most = 0;
         for (uint64_t at = 0; at < pages; at += 256) {
@@ -406,7 +418,11 @@ int main(void)
         return SKIPPED;
     }
     if (status == OL_OK) ol_memory_close(memory);
-    (void)sigaction(SIGBUS, NULL, &library_handler);
+    if (ol_memory_open(&(struct ol_memory_options){.ram_bytes = MIB, .faults = OL_FAULTS_PROTECTION}, &memory,
+                       &error) == OL_OK)
+        ol_memory_close(memory);
+    (void)sigaction(SIGBUS, NULL, &library_sigbus);
+    (void)sigaction(SIGSEGV, NULL, &library_sigsegv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_options_are_refused),
         cmocka_unit_test(test_bad_swap_is_refused),

@@ -69,11 +69,13 @@ static void expect_signal(void (*body)(void), int signal)
     assert_int_equal(WTERMSIG(status), signal);
 }
 
+static enum ol_faults faults; /* how they come in this run of the tests */
+
 static struct ol_memory *open_memory(void)
 {
     struct ol_memory *memory = NULL;
     const char *error = "";
-    if (ol_memory_open(&(struct ol_memory_options){.ram_bytes = 2 * MIB}, &memory, &error) != OL_OK)
+    if (ol_memory_open(&(struct ol_memory_options){.ram_bytes = 2 * MIB, .faults = faults}, &memory, &error) != OL_OK)
         print_error("%s\n", error);
     MUST(memory);
     return memory;
@@ -124,10 +126,10 @@ static void violates(volatile unsigned char *byte, bool write, int code)
 
 static void violations_with_handler(void)
 {
+    catch_signal(SIGSEGV); /* before the library's, where that is for protection faults */
     struct ol_memory *memory = open_memory();
     unsigned char *range = ol_memory_map(memory, 4 * MIB);
     for (size_t i = 0; i < 4 * MIB; i += PAGE_BYTES) range[i] = 7;
-    catch_signal(SIGSEGV);
     MUST(ol_memory_protect(memory, range, PAGE_BYTES, OL_READ) == OL_OK);                        /* evicted */
     MUST(ol_memory_protect(memory, range + 4 * MIB - PAGE_BYTES, PAGE_BYTES, OL_READ) == OL_OK); /* resident */
     MUST(ol_memory_protect(memory, range + MIB, PAGE_BYTES, OL_NONE) == OL_OK);
@@ -154,7 +156,8 @@ static void reads_damaged_swap(bool encrypt)
 {
     enum { PAGES = 1024, EACH = 10 };
     struct ol_memory *memory = NULL;
-    const struct ol_memory_options options = {.resident_bytes = MIB, .swap = "file", .encrypt = encrypt};
+    const struct ol_memory_options options = {
+        .resident_bytes = MIB, .swap = "file", .encrypt = encrypt, .faults = faults};
     struct ol_memory_statistics statistics;
     volatile unsigned errors = 0;
     char byte;
@@ -215,21 +218,23 @@ static void unmapped_without_handler(void)
 
 static void read_only_while_ignored(void)
 {
+    (void)signal(SIGSEGV, SIG_IGN); /* a fault cannot be ignored */
     struct ol_memory *memory = open_memory();
     volatile unsigned char *range = ol_memory_map(memory, PAGE_BYTES);
-    (void)signal(SIGSEGV, SIG_IGN); /* a fault cannot be ignored */
+    (void)*range;
     MUST(ol_memory_protect(memory, (void *)(uintptr_t)range, PAGE_BYTES, OL_READ) == OL_OK);
     *range = 1;
 }
 
 static void read_only_while_blocked(void)
 {
+    catch_signal(SIGSEGV);
     struct ol_memory *memory = open_memory();
     volatile unsigned char *range = ol_memory_map(memory, PAGE_BYTES);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGSEGV);
-    catch_signal(SIGSEGV);
+    (void)*range;
     (void)sigprocmask(SIG_BLOCK, &set, NULL); /* then the handler does not run either */
     MUST(ol_memory_protect(memory, (void *)(uintptr_t)range, PAGE_BYTES, OL_READ) == OL_OK);
     *range = 1;
@@ -406,8 +411,9 @@ static void threads_with(const char *swap, bool no_move)
 {
     struct ol_memory *memory = NULL;
     struct worker workers[THREADS];
-    MUST(ol_memory_open(&(struct ol_memory_options){.ram_bytes = 3 * MIB, .swap = swap, .no_move = no_move}, &memory,
-                        NULL) == OL_OK);
+    MUST(ol_memory_open(
+             &(struct ol_memory_options){.ram_bytes = 3 * MIB, .swap = swap, .faults = faults, .no_move = no_move},
+             &memory, NULL) == OL_OK);
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i] =
             (struct worker){.memory = memory, .number = i, .range = ol_memory_map(memory, THREAD_PAGES * PAGE_BYTES)};
@@ -457,15 +463,10 @@ static void test_a_forked_child_has_no_ranges(void **state)
     expect_success(ranges_are_not_the_childs);
 }
 
-int main(void)
+/* A test program of its own for each way that faults come and that there is here. Returns how many failed. */
+static int run_with(enum ol_faults way, const char *name)
 {
-    struct ol_uffd probe;
-    const char *error = "";
-    if (ol_uffd_open(true, &probe, &error) != OL_OK) {
-        print_message("skipped: %s\n", error);
-        return SKIPPED;
-    }
-    ol_uffd_close(&probe);
+    const struct ol_memory_options options = {.ram_bytes = 2 * MIB, .faults = way};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damaged_swap),
         cmocka_unit_test(test_violations_with_a_handler),
@@ -476,5 +477,23 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_a_forked_child_has_no_ranges),
     };
-    return cmocka_run_group_tests_name("linux signals", tests, NULL, NULL);
+    struct ol_memory *memory;
+    const char *error = "";
+    int status = 0;
+    const pid_t child = fork(); /* what the library installs stays there */
+    if (child == 0) _exit(ol_memory_open(&options, &memory, &error) == OL_OK ? 0 : (print_message("%s\n", error), 1));
+    if (waitpid(child, &status, 0) != child || status) return 0;
+    faults = way;
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int main(void)
+{
+    const int failed = run_with(OL_FAULTS_USERFAULTFD, "linux signals") +
+                       run_with(OL_FAULTS_PROTECTION, "linux signals with protection faults");
+    if (faults == OL_FAULTS_AUTO) {
+        print_message("skipped\n");
+        return SKIPPED;
+    }
+    return failed;
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/linux/run/foreign.h"
 
-#include <sys/mman.h>
-#include <sys/syscall.h>
-
 #include "machine/linux/run/runtime.h"
 
 enum { FOREIGN_MAX = 1024 };
@@ -71,12 +68,7 @@ bool ol_foreign_next(uint64_t from, uint64_t *first, uint64_t *end)
 
 static bool window_again(unsigned long first, unsigned long end)
 {
-    const long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    if (ol_raw(SYS_mmap, (long)first, (long)(end - first), PROT_READ | PROT_WRITE, flags, -1, 0) != (long)first)
-        return false;
-    void *place = (void *)(uintptr_t)first;
-    (void)ol_raw(SYS_madvise, (long)first, (long)(end - first), MADV_NOHUGEPAGE, 0, 0, 0);
-    return ol_uffd_register(&ol_runtime.memory->machine->uffd, place, end - first);
+    return ol_linux_restore_window(ol_runtime.memory->machine, (void *)(uintptr_t)first, end - first);
 }
 
 /* Cuts [first, end) out of span i, which it overlaps. False without room for the second rest. */

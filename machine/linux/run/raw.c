@@ -91,6 +91,21 @@ HIDDEN int munmap(void *address, size_t bytes)
     return (int)answer(ol_raw(SYS_munmap, pointer(address), (long)bytes, 0, 0, 0, 0));
 }
 
+HIDDEN int mprotect(void *address, size_t bytes, int prot)
+{
+    return (int)answer(ol_raw(SYS_mprotect, pointer(address), (long)bytes, prot, 0, 0, 0));
+}
+
+HIDDEN void *mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    const long to = va_arg(list, long);
+    va_end(list);
+    return (void *)(uintptr_t)answer(
+        ol_raw(SYS_mremap, pointer(address), (long)old_bytes, (long)new_bytes, flags, to, 0));
+}
+
 HIDDEN int madvise(void *address, size_t bytes, int advice)
 {
     return (int)answer(ol_raw(SYS_madvise, pointer(address), (long)bytes, advice, 0, 0, 0));

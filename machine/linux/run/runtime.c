@@ -29,31 +29,37 @@ static _Noreturn void give_up(const char *why)
 }
 
 /* A page that the program cannot have: its own error, or (with a line on standard error) ours. */
-static void refuse(enum ol_status status, siginfo_t *info, void *context)
+static void refuse(enum ol_status status, const siginfo_t *info, void *context)
 {
-    siginfo_t segv = {.si_signo = SIGSEGV, .si_code = status == OL_E_RIGHTS ? SEGV_ACCERR : SEGV_MAPERR};
-    segv.si_addr = info->si_addr;
-    if (status == OL_E_NO_REGION || status == OL_E_RIGHTS) {
-        ol_on_signal(SIGSEGV, &segv, context);
-    } else {
-        ol_fault_explain(ol_runtime.memory, status, info->si_addr);
-        ol_on_signal(SIGBUS, info, context);
-    }
+    const bool of_program = status == OL_E_NO_REGION || status == OL_E_RIGHTS;
+    siginfo_t refusal = {.si_signo = of_program ? SIGSEGV : SIGBUS};
+    refusal.si_code = status == OL_E_NO_REGION ? SEGV_MAPERR : of_program ? SEGV_ACCERR : BUS_ADRERR;
+    refusal.si_addr = info->si_addr;
+    if (!of_program) ol_fault_explain(ol_runtime.memory, status, info->si_addr);
+    ol_on_signal(refusal.si_signo, &refusal, context);
 }
 
-void ol_on_sigbus(int signal, siginfo_t *info, void *context)
+/* Is it a fault on managed memory? What is foreign in the window has the kernel's own protection. */
+static bool is_managed(int signal, const siginfo_t *info)
+{
+    const unsigned long address = (unsigned long)(uintptr_t)info->si_addr;
+    return signal == ol_runtime.fault_signal && info->si_code > 0 && ol_in_window(address) &&
+           !(signal == SIGSEGV && ol_foreign_overlaps(address, 1));
+}
+
+void ol_on_fault(int signal, siginfo_t *info, void *context)
 {
     static atomic_uint faults;
     static const unsigned long handler_mask = OL_HANDLER_MASK;
     enum ol_status status = OL_OK;
-    const bool is_fault = info->si_code > 0 && ol_in_window((unsigned long)(uintptr_t)info->si_addr);
-    if (is_fault) {
+    const bool managed = is_managed(signal, info);
+    if (managed) {
         status = ol_memory_fault(ol_runtime.memory, info->si_addr, ol_fault_access(context));
         if (atomic_fetch_add(&faults, 1) % LOOK_EVERY == 0 || status != OL_OK) ol_share_look();
         if (status == OL_OK) return;
     }
     (void)ol_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&handler_mask, 0, sizeof(handler_mask), 0, 0);
-    if (is_fault) refuse(status, info, context);
+    if (managed) refuse(status, info, context);
     else ol_on_signal(signal, info, context);
 }
 
@@ -123,6 +129,7 @@ static const char *open_memory(struct ol_run_shared *shared)
         (uintptr_t)ol_linux_address(ol_space_pmap(ol_runtime.memory->space), OL_WINDOW_FIRST) != OL_WINDOW_FIRST)
         return "the address space from 0x600000000000 on is not free in this program";
     ol_runtime.memory->machine->next_hole = ol_foreign_next_locked;
+    ol_runtime.fault_signal = ol_linux_signal(ol_runtime.memory->machine);
     return NULL;
 }
 

@@ -8,10 +8,10 @@
  * pages itself (userfaultfd gives ordinary users no faults of the kernel's), so the pages a call names are wired while
  * it runs.
  *
- * Everything below runs in signal handlers (SIGBUS for faults, SIGSYS for trapped calls) on a stack of the runtime's
- * (thread.h) with all signals blocked, except SIGBUS and SIGSEGV in the handler of SIGSYS, so that it may touch the
- * program's memory (user.h), though never while it is in the core. Results of calls are the kernel's: a value or a
- * negative errno.
+ * Everything below runs in signal handlers (fault_signal for faults, SIGSYS for trapped calls) on a stack of the
+ * runtime's (thread.h) with all signals blocked, except SIGBUS and SIGSEGV in the handler of SIGSYS, so that it may
+ * touch the program's memory (user.h), though never while it is in the core. Results of calls are the kernel's: a value
+ * or a negative errno.
  */
 #ifndef OL_RUN_RUNTIME_H
 #define OL_RUN_RUNTIME_H
@@ -36,6 +36,7 @@ struct ol_runtime {
     struct ol_memory *memory;         /* c: */
     struct ol_run_shared *shared;     /* c: the tree's */
     pid_t pid;                        /* c: of this process; a vfork child shares this struct and has another */
+    int fault_signal;                 /* c: SIGBUS, or SIGSEGV with protection faults */
     bool is_first;                    /* c: the process that the command started */
     unsigned generation;              /* c: 1, or how many programs were executed to come to this one; exec.h */
     _Atomic uint32_t pin_limit_bytes; /* a: how much one call may have wired at a time; share.c */
@@ -67,8 +68,8 @@ static inline long ol_call_raw(const struct ol_call *call)
 /* What our filter's traps are marked with, to tell them from those of a filter of the program's (si_errno). */
 enum { OL_FILTER_MARK = 0x1e7e };
 
-/* runtime.c: the handler of SIGBUS. */
-void ol_on_sigbus(int signal, siginfo_t *info, void *context);
+/* runtime.c: the handler of fault_signal. */
+void ol_on_fault(int signal, siginfo_t *info, void *context);
 
 /* filter.c: installs the filter; NULL, or a sentence that says what failed. */
 const char *ol_filter_install(void);

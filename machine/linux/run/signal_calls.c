@@ -73,8 +73,8 @@ static void install(int signal, const struct ol_action *action)
         real.handler = action->handler;
         real.flags = action->flags & KERNEL_FLAGS;
         real.mask = 0;
-    } else if (signal == SIGBUS) {
-        real.action = ol_on_sigbus;
+    } else if (signal == ol_runtime.fault_signal) {
+        real.action = ol_on_fault;
         real.mask = ~0UL; /* until it is out of the core */
     } else if (signal == SIGSYS) {
         real.action = ol_on_sigsys;
