@@ -19,6 +19,7 @@ static int cmd_version(int argc, char **argv);
 
 static const struct command commands[] = {
     {"run", "run a program in less memory than it needs", ol_cmd_run},
+    {"doctor", "say what this system offers `onelevel run`", ol_cmd_doctor},
     {"limit", "show or change the budget of a running program", ol_cmd_limit},
     {"record", "record the pages that a program refers to", ol_cmd_record},
     {"sim", "replay a trace of memory references on a simulated machine", ol_cmd_sim},
