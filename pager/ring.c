@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* liburing makes its system calls itself, in none of the C library's code, so that the runtime of `onelevel run` does
- * not trap them. Mapped into forked processes the ring would be the parent's. */
+ * not trap them. */
 static bool ring_open(struct ol_ring *ring)
 {
     ring->state = OL_RING_REFUSED;
@@ -20,9 +20,7 @@ static bool ring_open(struct ol_ring *ring)
     ring->uring.ring_fd = ring->uring.enter_ring_fd = ring->file.fd;
     ring->state = OL_RING_OPEN;
     ring->process = getpid();
-    if (io_uring_ring_dontfork(&ring->uring) == 0) return true;
-    ol_ring_close(ring);
-    return false;
+    return true;
 }
 
 /* The descriptor is closed by ourselves, if it is still ours: the runtime of `onelevel run` knows its own by that. */
@@ -35,11 +33,11 @@ void ol_ring_close(struct ol_ring *ring)
     ring->state = OL_RING_REFUSED;
 }
 
-/* The parent's ring is not mapped here. */
+/* Unmapping the parent's ring leaves it to the parent. */
 void ol_ring_forked(struct ol_ring *ring)
 {
     if (ring->state != OL_RING_OPEN || ring->process == getpid()) return;
-    ol_swap_file_close(&ring->file);
+    ol_ring_close(ring);
     ring->state = OL_RING_UNUSED;
 }
 
