@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whatever bytes a trace consists of, the reader ends, with a message if it fails, and gives nothing that it should
+ * not. To search for input that breaks it, with clang:
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -Iinclude tests/fuzz/trace.c trace/*.c \
+ *         -lz -lzstd -o fuzz-trace && ./fuzz-trace -max_len=4096 tests/fuzz/trace
+ * The files in tests/fuzz/trace/ are what the tests replay (replay.c).
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "trace/reader.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
+
+static void require(bool condition)
+{
+    if (!condition) abort();
+}
+
+static void read_all(const char *path, enum ol_trace_format format)
+{
+    static struct ol_reference references[1000];
+    const struct ol_trace_options options = {
+        .format = format, .page_shift = 12, .last_va = 0x7fffffffffff, .events = true};
+    char message[512] = "";
+    struct ol_trace *trace;
+    enum ol_trace_status status = ol_trace_open(path, &options, &trace, message, sizeof message);
+    require((status == OL_TRACE_OK) == (message[0] == '\0'));
+    if (status != OL_TRACE_OK) return;
+    /* A few bytes may stand for very many references. */
+    for (int batches = 0; batches < 10000; batches++) {
+        size_t stored;
+        status = ol_trace_read(trace, references, 1000, &stored);
+        require(stored <= 1000);
+        for (size_t i = 0; i < stored; i++) {
+            const struct ol_reference *const one = &references[i];
+            require(one->event <= OL_TRACE_BREAK);
+            if (one->event != OL_TRACE_REFERENCE) continue;
+            require(one->va <= options.last_va && one->count > 0);
+            require(one->access == OL_READ || one->access == OL_WRITE || one->access == OL_EXEC);
+        }
+        require((status == OL_TRACE_OK) == (ol_trace_message(trace)[0] == '\0'));
+        if (status != OL_TRACE_OK || stored == 0) break;
+    }
+    ol_trace_close(trace);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
+    char path[64];
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    require(fd >= 0 && write(fd, bytes, count) == (ssize_t)count);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    for (int format = OL_TRACE_DETECT; format <= OL_TRACE_CSV; format++) read_all(path, (enum ol_trace_format)format);
+    (void)close(fd);
+    return 0;
+}
