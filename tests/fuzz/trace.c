@@ -2,7 +2,7 @@
 /*
  * Whatever bytes a trace consists of, the reader ends, with a message if it fails, and gives nothing that it should
  * not. To search for input that breaks it, with clang:
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -Iinclude tests/fuzz/trace.c trace/*.c \
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -Iinclude tests/fuzz/trace.c trace/[a-z]*.c \
  *         -lz -lzstd -o fuzz-trace && ./fuzz-trace -max_len=4096 tests/fuzz/trace
  * The files in tests/fuzz/trace/ are what the tests replay (replay.c).
  */
