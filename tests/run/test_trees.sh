@@ -68,7 +68,8 @@ grep -q ONELEVEL out && fail 'the environment shows the runtime'
 # What a program sees of how it was started.
 cat >see <<'SH'
 echo "$1 ${LD_PRELOAD-unset} $(ulimit -s) $(env | grep -c ONELEVEL)"
-[ "$1" = 0 ] || exec sh see $(($1 - 1))
+[ "$1" = 0 ] && exec sleep 0.5 # for the sampler
+exec sh see $(($1 - 1))
 SH
 tree 'forty programs deep' 16 20 sh see 40
 LD_PRELOAD=libm.so.6 tree "the user's own LD_PRELOAD" 16 3 sh see 3
@@ -77,12 +78,12 @@ import threading
 stacks = []
 def run(): stacks.append([line.split()[0] for line in open(\"/proc/self/maps\")])
 thread = threading.Thread(target=run); thread.start(); thread.join()
-print(threading.stack_size(), len(stacks), max(int(l.split()[1]) for l in open(\"/proc/self/status\") if \"VmSize\" in l) < 1 << 45)'"
+__import__(\"time\").sleep(0.5); print(threading.stack_size(), len(stacks), max(int(l.split()[1]) for l in open(\"/proc/self/status\") if \"VmSize\" in l) < 1 << 45)'"
 
 # What cannot be managed runs all the same, and is counted.
 echo 'int main(void) { return 6; }' >main.c
 if gcc -static -o static main.c 2>gcc; then
-    tree 'a static program' 16 1 sh -c 'sleep 0.3; ./static; echo $?'
+    tree 'a static program' 16 1 sh -c 'sleep 0.5; ./static; echo $?'
     [ "$(figure uncovered_programs)" = 1 ] || fail "a static program: $(cat account)"
 fi
 

@@ -46,6 +46,14 @@ def is_managed(pid):
         return False
 
 
+def held_if_any(pid):
+    """0 for one that has ended."""
+    try:
+        return held(pid)
+    except OSError:
+        return 0
+
+
 def held(pid):
     """Bytes of the window and of what the runtime reserved (arena, store, tables): mapped without reserving swap."""
     total = pss = 0
@@ -62,30 +70,34 @@ def held(pid):
     return total
 
 
-def stopped(pids):
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+def stop(pids):
+    send(pids, signal.SIGSTOP)
     until = time.monotonic() + 0.2
     for pid in pids:
-        while time.monotonic() < until:
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rpartition(")")[2].split()[0] in "TtZX":
-                    break
-            time.sleep(0.0005)
+        try:
+            while time.monotonic() < until:
+                with open(f"/proc/{pid}/stat") as stat:
+                    if stat.read().rpartition(")")[2].split()[0] in "TtZX":
+                        break
+                time.sleep(0.0005)
+        except OSError:
+            pass
+
+
+def send(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except OSError:
+            pass
 
 
 def sample(pids):
     try:
-        stopped(pids)
-        return sum(held(pid) for pid in pids)
-    except OSError:
-        return 0  # one has ended
+        stop(pids)
+        return sum(held_if_any(pid) for pid in pids)
     finally:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except OSError:
-                pass
+        send(pids, signal.SIGCONT)
 
 
 def main():
