@@ -109,22 +109,16 @@ static enum ol_status linux_copy_create(const struct ol_testbed *bed, uint32_t f
     return create(&options, machine, port);
 }
 
-static enum ol_status linux_protection_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
-                                              struct ol_port *port)
-{
-    (void)bed;
-    const struct ol_linux_options options = {
-        .frames_max = frames_max, .faults = OL_FAULTS_PROTECTION, .dont_fork = true};
-    return create(&options, machine, port);
-}
-
+static const struct ol_linux_options protection_kind = {.faults = OL_FAULTS_PROTECTION, .dont_fork = true};
 /* So few islands that mappings are forgotten all the time. */
-static enum ol_status linux_islands_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
-                                           struct ol_port *port)
+static const struct ol_linux_options islands_kind = {
+    .faults = OL_FAULTS_PROTECTION, .islands_max = 4, .dont_fork = true};
+
+static enum ol_status linux_kind_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
+                                        struct ol_port *port)
 {
-    (void)bed;
-    const struct ol_linux_options options = {
-        .frames_max = frames_max, .faults = OL_FAULTS_PROTECTION, .islands_max = 4, .dont_fork = true};
+    struct ol_linux_options options = *(const struct ol_linux_options *)bed->kind;
+    options.frames_max = frames_max;
     return create(&options, machine, port);
 }
 
@@ -185,7 +179,8 @@ static const struct ol_testbed protection = {
     .is = &ol_linux_capabilities,
     .pmap = &ol_linux_pmap_ops,
     .missing = linux_protection_missing,
-    .machine_create = linux_protection_create,
+    .kind = &protection_kind,
+    .machine_create = linux_kind_create,
     .machine_destroy = linux_machine_destroy,
     .find_range = linux_find_range,
     .access = linux_access,
@@ -196,7 +191,8 @@ static const struct ol_testbed islands = {
     .is = &ol_linux_capabilities,
     .pmap = &ol_linux_pmap_ops,
     .missing = linux_protection_missing,
-    .machine_create = linux_islands_create,
+    .kind = &islands_kind,
+    .machine_create = linux_kind_create,
     .machine_destroy = linux_machine_destroy,
     .find_range = linux_find_range,
     .access = linux_access,
