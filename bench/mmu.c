@@ -162,6 +162,7 @@ int main(int argc, char **argv)
     bench.trace = malloc(bench.count * sizeof *bench.trace);
     if (!bench.trace || bench.count == 0) {
         fprintf(stderr, "usage: mmu [REFERENCES]\n");
+        free(bench.trace);
         return 2;
     }
     set_up(&bench);
