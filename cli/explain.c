@@ -86,7 +86,7 @@ static void explain_walk(const struct scene *scene, const struct step *step, str
     const struct ol_sim *const sim = scene->setup.sim;
     sim->format->walk(&sim->memory.words, &sim->control, step->va, step->access, walk);
     for (unsigned i = 0; i < walk->words_read; i++) print_step(sim->format, i, &walk->steps[i]);
-    printf("%*s       ", INDENT, "");
+    printf("%*s%-6s ", INDENT, "", walk->words_read == 0 ? "walk" : "");
     if (walk->outcome == OL_WALK_OK) {
         printf("physical address %" PRIx64 ", in frame %" PRIu64 "\n", walk->physical,
                walk->physical >> sim->memory.page_shift);

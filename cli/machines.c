@@ -34,14 +34,18 @@ static void print_text(const struct ol_sim_format *format)
     printf("%-11s pages of %s; user addresses %" PRIx64 " to %" PRIx64 "; at most %s of memory\n", "",
            ol_format_size(1ULL << is->page_shift, page), is->first_va, is->last_va,
            ol_format_size((uint64_t)format->frames_max << is->page_shift, memory));
-    printf("%-11s tables, from the top:", "");
-    for (unsigned level = format->levels; level-- > 0;) {
+    printf("%-11s %s", "", format->hidden_tables ? "no tables that the hardware looks at" : "tables, from the top:");
+    for (unsigned level = format->hidden_tables ? 0 : format->levels; level-- > 0;) {
         const struct ol_sim_level *const at = &format->level[level];
         printf("%s %u x %u bytes", level + 1U == format->levels ? "" : ",", 1U << at->index_bits, at->entry_bytes);
     }
-    printf("\n%-11s referenced bit: %s; modified bit: %s; execute right: %s; a frame mapped twice: %s\n\n", "",
-           is->has_referenced ? "yes" : "no (emulated)", is->has_modified ? "yes" : "no (emulated)",
-           is->has_execute ? "yes" : "no", is->can_alias ? "yes" : "no");
+    printf("\n%-11s referenced bit: %s; modified bit: %s; write protection: %s; execute right: %s; a frame mapped\n"
+           "%-11s twice: %s\n\n",
+           "", is->has_referenced ? "yes" : "no (emulated)",
+           format->hidden_tables ? "no (always taken for set)"
+           : is->has_modified    ? "yes"
+                                 : "no (emulated)",
+           is->no_write_protection ? "no" : "yes", is->has_execute ? "yes" : "no", "", is->can_alias ? "yes" : "no");
 }
 
 static json_t *as_json(const struct ol_sim_format *format)

@@ -27,8 +27,9 @@ struct ol_capabilities {
     bool has_modified;   /* test_clear(OL_MODIFIED) works */
     bool has_execute;    /* OL_EXEC is a right of its own; if not, what may be read may be executed, and query tells no
                             OL_EXEC */
-    bool can_alias;      /* a frame may be mapped at several places; if not, enter() moves it */
-    bool exact_references; /* the machine calls ol_touch for every reference */
+    bool no_write_protection; /* what may be read may be written: no region has rights without OL_WRITE; no forks */
+    bool can_alias;           /* a frame may be mapped at several places; if not, enter() moves it */
+    bool exact_references;    /* the machine calls ol_touch for every reference */
     uint64_t tick_units; /* a clock tick, in units of the port's now_ns(): policies look at pages so often; 0: 10,000 */
 };
 

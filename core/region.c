@@ -204,13 +204,22 @@ static enum ol_status map_locked(struct ol_space *space, ol_va va, uint64_t page
     return region_add_zeros(space, first, last, rights);
 }
 
+/* Whether there can be regions with these rights. */
+static enum ol_status rights_status(const struct ol_space *space, unsigned rights)
+{
+    if (rights & ~(unsigned)(OL_READ | OL_WRITE | OL_EXEC)) return OL_E_INVALID;
+    if (rights != OL_NONE && !(rights & OL_WRITE) && space->system->is.no_write_protection) return OL_E_UNSUPPORTED;
+    return OL_OK;
+}
+
 enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,
                              ol_va *out)
 {
-    if (rights & ~(unsigned)(OL_READ | OL_WRITE | OL_EXEC) || flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE))
-        return OL_E_INVALID;
+    enum ol_status status = rights_status(space, rights);
+    if (status != OL_OK) return status;
+    if (flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE)) return OL_E_INVALID;
     ol_lock(space->system);
-    const enum ol_status status = map_locked(space, va, pages, rights, flags, out);
+    status = map_locked(space, va, pages, rights, flags, out);
     ol_unlock(space->system);
     return status;
 }
@@ -250,10 +259,11 @@ static enum ol_status protect_range(struct ol_space *space, uint64_t first, uint
 enum ol_status ol_region_protect(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights)
 {
     uint64_t first, last;
-    if (!range_of(space, va, pages, &first, &last) || rights & ~(unsigned)(OL_READ | OL_WRITE | OL_EXEC))
-        return OL_E_INVALID;
+    if (!range_of(space, va, pages, &first, &last)) return OL_E_INVALID;
+    enum ol_status status = rights_status(space, rights);
+    if (status != OL_OK) return status;
     ol_lock(space->system);
-    const enum ol_status status = protect_range(space, first, last, rights);
+    status = protect_range(space, first, last, rights);
     ol_unlock(space->system);
     return status;
 }

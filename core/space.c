@@ -106,6 +106,7 @@ enum ol_status ol_space_fork(struct ol_space *parent, struct ol_space **out)
 {
     struct ol_system *system = parent->system;
     struct ol_space *child;
+    if (system->is.no_write_protection) return OL_E_UNSUPPORTED;
     ol_lock(system);
     enum ol_status status = space_new(system, parent->first, parent->last, &child);
     if (status == OL_OK) {

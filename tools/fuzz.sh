@@ -13,7 +13,7 @@ seconds=${2:-600}
 corpus=tests/fuzz/$target
 [ -d "$corpus" ] || { echo "fuzz: there is no target '$target'; the targets: vectors walk" >&2; exit 2; }
 
-sources=(machine/sim/{vectors,x86,x86_format,riscv,vax,s370,formats}.c tests/support/x86_model.c)
+sources=(machine/sim/{vectors,x86,x86_format,atlas,riscv,vax,s370,formats}.c tests/support/x86_model.c)
 mkdir -p "build/fuzz/$target"
 clang -std=c11 -O1 -g -D_GNU_SOURCE -I. -Iinclude -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
     "tests/fuzz/$target.c" "${sources[@]}" -o "build/fuzz/fuzz_$target"

@@ -116,7 +116,8 @@ const char *ol_check(struct ol_system *system);
 enum ol_status ol_space_create(struct ol_system *system, ol_va first_va, ol_va last_va, struct ol_space **out);
 void ol_space_destroy(struct ol_space *space);
 
-/* A copy of `parent` that shares all its pages until one of the two writes (copy-on-write). OL_E_NO_META. */
+/* A copy of `parent` that shares all its pages until one of the two writes (copy-on-write). OL_E_NO_META;
+ * OL_E_UNSUPPORTED on a machine that cannot protect pages from writing. */
 enum ol_status ol_space_fork(struct ol_space *parent, struct ol_space **out);
 
 /* The machine's translations of the space, for the machine's own use. */
@@ -129,7 +130,8 @@ enum ol_map_flags {
 
 /* A region of zeros. Without OL_MAP_FIXED, in the first gap that is large enough, at or above `va` if there is one
  * (0: anywhere). Stores the address in *out, which may be NULL.
- * OL_E_INVALID, OL_E_OVERLAP, OL_E_NO_ROOM, OL_E_NO_META. */
+ * OL_E_INVALID, OL_E_OVERLAP, OL_E_NO_ROOM, OL_E_NO_META; OL_E_UNSUPPORTED for rights without OL_WRITE on a machine
+ * that cannot protect pages from writing. */
 enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,
                              ol_va *out);
 
@@ -138,7 +140,8 @@ enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, u
  * some of the pages may be gone already. */
 enum ol_status ol_region_unmap(struct ol_space *space, ol_va va, uint64_t pages);
 
-/* Changes the rights. OL_E_NO_REGION (nothing changed) if a part of the range is not mapped; OL_E_NO_META. */
+/* Changes the rights. OL_E_NO_REGION (nothing changed) if a part of the range is not mapped; OL_E_NO_META;
+ * OL_E_UNSUPPORTED as ol_region_map. */
 enum ol_status ol_region_protect(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights);
 
 /* Moves pages [va, va+pages) with their contents, the rest of [to, to+to_pages) is zeros with the same rights;

@@ -11,6 +11,7 @@
 #define OL_SIM_FORMAT_H
 
 #include "core/pmap.h"
+#include "machine/sim/atlas.h"
 #include "machine/sim/memory.h"
 #include "machine/sim/riscv.h"
 #include "machine/sim/s370.h"
@@ -19,6 +20,7 @@
 
 /* The state of the processor that decides a translation, besides memory. */
 union ol_sim_control {
+    struct ol_atlas_control atlas;
     struct ol_x86_control x86;
     struct ol_riscv_control riscv;
     struct ol_vax_control vax;
@@ -46,8 +48,9 @@ struct ol_sim_format {
     uint32_t frames_max; /* that the format can address, tables included */
     uint8_t root_order;  /* log2 of the frames of a root */
     uint8_t levels;
-    bool big_endian; /* entries */
-    bool has_keys;   /* each frame has a word in the area behind the tables (memory.h) */
+    bool big_endian;    /* entries */
+    bool has_keys;      /* each frame has a word in the area behind the tables (memory.h) */
+    bool hidden_tables; /* the hardware looks at keys alone; tables are the system's own affair */
     struct ol_sim_level {
         const char *name;       /* of an entry */
         const char *index_name; /* of the part of an address that selects it */
@@ -64,8 +67,9 @@ struct ol_sim_format {
     /* The entry for a leaf, and what it means. Some right is granted; reading cannot be refused. */
     uint64_t (*leaf_entry)(const struct ol_sim_leaf *leaf);
     struct ol_sim_leaf (*leaf_decode)(uint64_t entry);
-    /* has_keys alone: the key that goes with a leaf, and what it adds to the leaf (rights and attributes). */
-    uint64_t (*key)(const struct ol_sim_leaf *leaf);
+    /* has_keys alone: the key of the frame that a leaf maps at va, in the space of that root, and what it adds to the
+     * leaf (rights and attributes). The key of a frame that is not mapped is 0. */
+    uint64_t (*key)(const struct ol_sim_leaf *leaf, ol_va va, ol_frame_no root);
     void (*key_decode)(uint64_t key, struct ol_sim_leaf *leaf);
 
     /* The state for a user program whose root stands at this address. */
@@ -76,8 +80,8 @@ struct ol_sim_format {
     const char *(*fault_text)(const struct ol_walk *walk);
 };
 
-extern const struct ol_sim_format ol_sim_ia32, ol_sim_pae, ol_sim_amd64, ol_sim_la57, ol_sim_sv39, ol_sim_sv48,
-    ol_sim_vax, ol_sim_s370, ol_sim_s370_2k, ol_sim_s370_1m, ol_sim_s370_2k_1m;
+extern const struct ol_sim_format ol_sim_atlas, ol_sim_ia32, ol_sim_pae, ol_sim_amd64, ol_sim_la57, ol_sim_sv39,
+    ol_sim_sv48, ol_sim_vax, ol_sim_s370, ol_sim_s370_2k, ol_sim_s370_1m, ol_sim_s370_2k_1m;
 
 /* All of them, ending with NULL, and the one of that name; NULL if there is none. */
 extern const struct ol_sim_format *const ol_sim_formats[];

@@ -11,7 +11,7 @@
 /* Changes an entry that maps something; NULL empties it. The TLB follows. */
 static void change(struct ol_pmap *pmap, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
 {
-    ol_sim_tables_write(&pmap->tables, address, leaf);
+    ol_sim_tables_write(&pmap->tables, address, va, leaf);
     ol_tlb_invalidate(&pmap->sim->tlb, ol_sim_page_key(pmap, va));
 }
 
@@ -69,7 +69,7 @@ static void enter_one(struct ol_pmap *pmap, ol_va va, ol_frame_no frame, unsigne
         .attributes =
             (access != OL_NONE ? (unsigned)OL_REFERENCED : 0) | (access & OL_WRITE ? (unsigned)OL_MODIFIED : 0),
     };
-    ol_sim_tables_write(&pmap->tables, address, &leaf);
+    ol_sim_tables_write(&pmap->tables, address, va, &leaf);
     ol_sim_reverse_add(&sim->reverse, frame, pmap, va);
 }
 

@@ -159,8 +159,10 @@ static struct ol_sim_leaf decode_2k(uint64_t entry)
     return (struct ol_sim_leaf){.frame = (ol_frame_no)(entry >> 3)};
 }
 
-static uint64_t key(const struct ol_sim_leaf *leaf)
+static uint64_t key(const struct ol_sim_leaf *leaf, ol_va va, ol_frame_no root)
 {
+    (void)va;
+    (void)root;
     return (leaf->rights & OL_WRITE ? (uint64_t)USER_KEY << OL_S370_ACCESS_SHIFT : 0) |
            (leaf->attributes & OL_REFERENCED ? (uint64_t)OL_S370_R : 0) |
            (leaf->attributes & OL_MODIFIED ? (uint64_t)OL_S370_C : 0);

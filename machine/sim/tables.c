@@ -123,10 +123,20 @@ bool ol_sim_tables_read(const struct ol_sim_tables *tables, uint64_t address, st
     return true;
 }
 
-void ol_sim_tables_write(const struct ol_sim_tables *tables, uint64_t address, const struct ol_sim_leaf *leaf)
+/* The frame's key follows what becomes of a leaf. */
+static void write_key(const struct ol_sim_tables *tables, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
 {
-    if (leaf && tables->format->has_keys)
-        ol_sim_memory_set_word(tables->memory, key_address(tables, leaf->frame), tables->format->key(leaf));
+    const struct ol_sim_format *const format = tables->format;
+    const uint64_t before = get(tables, address, 0);
+    if (!is_empty(tables, before, 0))
+        ol_sim_memory_set_word(tables->memory, key_address(tables, format->leaf_decode(before).frame), 0);
+    if (leaf)
+        ol_sim_memory_set_word(tables->memory, key_address(tables, leaf->frame), format->key(leaf, va, tables->root));
+}
+
+void ol_sim_tables_write(const struct ol_sim_tables *tables, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
+{
+    if (tables->format->has_keys) write_key(tables, address, va, leaf);
     set(tables, address, 0, leaf ? tables->format->leaf_entry(leaf) : tables->format->level[0].empty);
 }
 

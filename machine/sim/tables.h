@@ -37,8 +37,10 @@ enum ol_status ol_sim_tables_grow(const struct ol_sim_tables *tables, ol_va va);
 
 /* What the leaf entry at that address maps; false if nothing. */
 bool ol_sim_tables_read(const struct ol_sim_tables *tables, uint64_t address, struct ol_sim_leaf *out);
-/* Writes a leaf entry; NULL empties it. The count of the table's entries is kept. */
-void ol_sim_tables_write(const struct ol_sim_tables *tables, uint64_t address, const struct ol_sim_leaf *leaf);
+/* Writes the leaf entry for va, which stands at that address; NULL empties it. The count of the table's entries is
+ * kept. */
+void ol_sim_tables_write(const struct ol_sim_tables *tables, uint64_t address, ol_va va,
+                         const struct ol_sim_leaf *leaf);
 
 /* Gives back the tables on va's path that have no entry. */
 void ol_sim_tables_prune(const struct ol_sim_tables *tables, ol_va va);

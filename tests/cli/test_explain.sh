@@ -16,7 +16,7 @@ expect 0 machines --json
 import json, sys
 machines = json.load(open(sys.argv[1]))
 drawn = open(sys.argv[2]).read()
-assert len(machines) == 11, len(machines)
+assert len(machines) == 12, len(machines)
 for machine in machines:
     assert drawn.count("\n" + machine["name"] + " ") + drawn.startswith(machine["name"] + " ") == 1, machine["name"]
     assert machine["summary"] in drawn, machine["name"]

@@ -100,6 +100,12 @@ void all_are(struct world *world, uint64_t first, uint64_t count);
 /* Maps [page, page + pages) of the world's space, at that place. */
 enum ol_status map_at(struct world *world, uint64_t page, uint64_t pages, unsigned rights);
 
+/* Without write protection there are no read-only regions, no forks, and no telling what was changed. */
+#define WANTS_WRITE_PROTECTION()                          \
+    do {                                                  \
+        if (variant.bed->is->no_write_protection) skip(); \
+    } while (0)
+
 /* One file of tests. */
 struct group {
     const char *name;

@@ -54,6 +54,7 @@ static void test_evict_and_refault(void **state)
 static void test_clean_pages_are_dropped(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 200, RW));
     put_all(&world, 0, 200);
@@ -76,6 +77,7 @@ static void test_clean_pages_are_dropped(void **state)
 static void test_without_kept_copies_all_is_written(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){.drop_copies = true});
     OK(&world, map_at(&world, 0, 200, RW));
     put_all(&world, 0, 200);
@@ -92,6 +94,7 @@ static void test_without_kept_copies_all_is_written(void **state)
 static void test_zeros_are_not_written(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 200, RW));
     for (int round = 0; round < 2; round++)

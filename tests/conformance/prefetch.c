@@ -102,6 +102,7 @@ static void test_failing_guesses_become_fewer(void **state)
 static void test_regions_end_it(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 100, RW));
     OK(&world, map_at(&world, 101, 100, RW));
@@ -120,6 +121,7 @@ static void test_regions_end_it(void **state)
 static void test_shared_pages(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     struct ol_space *child;
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, PAGES, RW));

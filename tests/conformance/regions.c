@@ -102,6 +102,7 @@ static void test_bad_spaces_and_systems(void **state)
 static void test_overlap(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 10, 10, RW));
     put_all(&world, 10, 10);
@@ -151,9 +152,31 @@ static void test_unmap(void **state)
     world_destroy(&world);
 }
 
+/* What a machine cannot protect is refused, not let through. */
+static void test_rights_that_the_machine_lacks(void **state)
+{
+    (void)state;
+    struct ol_space *child;
+    if (!variant.bed->is->no_write_protection) skip();
+    world_create(&world, &(struct world_options){0});
+    OK(&world, map_at(&world, 0, 4, RW));
+    PUT(&world, world.space, at(&world, 0), 7);
+    EXPECT(&world, OL_E_UNSUPPORTED, map_at(&world, 4, 1, OL_READ));
+    EXPECT(&world, OL_E_UNSUPPORTED, ol_region_protect(world.space, at(&world, 0), 1, OL_READ | OL_EXEC));
+    EXPECT(&world, OL_E_UNSUPPORTED, ol_space_fork(world.space, &child));
+    REGIONS_ARE({0, 4, RW});
+    IS(&world, world.space, at(&world, 0), 7);
+    OK(&world, ol_region_protect(world.space, at(&world, 0), 1, OL_NONE)); /* hidden altogether it can be */
+    REFUSED(&world, world.space, at(&world, 0), OL_READ, OL_E_RIGHTS);
+    OK(&world, ol_region_protect(world.space, at(&world, 0), 1, RW));
+    IS(&world, world.space, at(&world, 0), 7);
+    world_destroy(&world);
+}
+
 static void test_rights(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 8, OL_READ));
     OK(&world, map_at(&world, 8, 8, OL_NONE));
@@ -180,6 +203,7 @@ static void test_rights(void **state)
 static void test_protect_down_and_up(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 100, RW));
     put_all(&world, 0, 100);
@@ -202,6 +226,7 @@ static void test_protect_down_and_up(void **state)
 static void test_split_and_join(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 100, RW));
     put_all(&world, 0, 100);
@@ -327,7 +352,8 @@ static void test_a_large_space_costs_little(void **state)
     for (size_t i = 0; i < 3; i++) PUT(&world, world.space, at(&world, touched[i]), 11 + (unsigned)i);
     assert_in_range(world_statistics(&world).metadata_bytes - before, 1, 8192);
     for (size_t i = 0; i < 3; i++) IS(&world, world.space, at(&world, touched[i]), 11 + (unsigned)i);
-    OK(&world, ol_region_protect(world.space, at(&world, 1), pages - 2, OL_READ));
+    if (!variant.bed->is->no_write_protection)
+        OK(&world, ol_region_protect(world.space, at(&world, 1), pages - 2, OL_READ));
     IS(&world, world.space, at(&world, touched[1]), 12);
     OK(&world, ol_space_discard(world.space, at(&world, 0), pages - 1));
     IS(&world, world.space, at(&world, touched[1]), 0);
@@ -344,6 +370,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_overlap),
     cmocka_unit_test(test_unmap),
     cmocka_unit_test(test_rights),
+    cmocka_unit_test(test_rights_that_the_machine_lacks),
     cmocka_unit_test(test_protect_down_and_up),
     cmocka_unit_test(test_split_and_join),
     cmocka_unit_test(test_placement),

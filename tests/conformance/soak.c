@@ -222,6 +222,7 @@ static void soak(uint64_t from_seed, const struct world_options *options, bool m
 static void test_soak(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     soak(1, &(struct world_options){.frames = FRAMES}, false);
     soak(2, &(struct world_options){.frames = FRAMES, .drop_copies = true}, true);
 }
@@ -229,6 +230,7 @@ static void test_soak(void **state)
 static void test_soak_with_forgotten_mappings(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     soak(3, &(struct world_options){.frames = FRAMES, .chaos = 77}, false);
     soak(4, &(struct world_options){.frames = FRAMES, .chaos = 78, .drop_copies = true}, false);
 }

@@ -29,6 +29,7 @@ static void test_many_spaces(void **state)
 static void test_fork_shares_until_written(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     struct ol_space *child;
     world_create(&world, &(struct world_options){.no_prefetch = true});
     OK(&world, map_at(&world, 0, 40, RW));
@@ -61,6 +62,7 @@ static void test_fork_shares_until_written(void **state)
 static void test_forks_of_forks(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     enum { SPACES = 8, PAGES = 200 };
     struct ol_space *spaces[SPACES];
     unsigned stamps[SPACES][PAGES];
@@ -93,6 +95,7 @@ static void test_forks_of_forks(void **state)
 static void test_deep_shared_nodes(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     enum { FAR = 1 << 20, CLOSE = 70 };
     static const uint64_t bases[] = {0, 4096, 1 << 12, 1 << 18, (1 << 18) + 64, FAR - 100};
     struct ol_space *child;
@@ -122,6 +125,7 @@ static void test_deep_shared_nodes(void **state)
 static void test_fork_of_split_regions(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     struct ol_space *child;
     struct ol_region_info info;
     world_create(&world, &(struct world_options){0});
@@ -147,6 +151,7 @@ static void test_fork_of_split_regions(void **state)
 static void test_fork_in_few_frames(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     struct ol_space *child;
     world_create(&world, &(struct world_options){.frames = 2});
     OK(&world, map_at(&world, 0, 10, RW));

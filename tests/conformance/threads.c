@@ -96,6 +96,7 @@ static void *work_forking(void *argument)
 static void test_threads_that_fork(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, PAGES, RW));
     put_all(&world, 0, PAGES);
@@ -131,6 +132,7 @@ static void *work_disturbing(void *argument)
 static void test_threads_that_disturb(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){.drop_copies = true});
     OK(&world, map_at(&world, 0, 2 * PAGES + 3, RW | OL_EXEC));
     run_threads(work_disturbing);

@@ -56,6 +56,7 @@ static void test_wires_nest(void **state)
 static void test_refused_wires_wire_nothing(void **state)
 {
     (void)state;
+    WANTS_WRITE_PROTECTION();
     world_create(&world, &(struct world_options){0});
     OK(&world, map_at(&world, 0, 10, RW));
     OK(&world, map_at(&world, 10, 10, OL_READ));

@@ -51,8 +51,9 @@ static enum ol_status sim_access(void *machine, struct ol_space *space, ol_va va
     }
 
 static const struct ol_testbed amd64 = TESTBED(amd64), ia32 = TESTBED(ia32), pae = TESTBED(pae), la57 = TESTBED(la57),
-                               sv39 = TESTBED(sv39), sv48 = TESTBED(sv48), vax = TESTBED(vax), s370 = TESTBED(s370),
-                               s370_2k = TESTBED(s370_2k), s370_1m = TESTBED(s370_1m), s370_2k_1m = TESTBED(s370_2k_1m);
+                               sv39 = TESTBED(sv39), sv48 = TESTBED(sv48), atlas = TESTBED(atlas), vax = TESTBED(vax),
+                               s370 = TESTBED(s370), s370_2k = TESTBED(s370_2k), s370_1m = TESTBED(s370_1m),
+                               s370_2k_1m = TESTBED(s370_2k_1m);
 
-const struct ol_testbed *const ol_testbeds[] = {&amd64, &ia32, &pae,     &la57,    &sv39,       &sv48,
-                                                &vax,   &s370, &s370_2k, &s370_1m, &s370_2k_1m, NULL};
+const struct ol_testbed *const ol_testbeds[] = {&amd64, &ia32, &pae,     &la57,    &sv39,       &sv48, &vax,
+                                                &atlas, &s370, &s370_2k, &s370_1m, &s370_2k_1m, NULL};

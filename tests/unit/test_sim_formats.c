@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The walks of VAX, System/370 and RISC-V: every cause of a fault, every rights rule, the bits to the last. */
+/* The walks of Atlas, VAX, System/370 and RISC-V: every cause of a fault, every rights rule, the bits to the last. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -353,6 +353,35 @@ static void test_riscv_bits_and_sizes(void **state)
     assert_int_equal(walk.words_read, 2);
 }
 
+/* --- Atlas ------------------------------------------------------------------------------------------------------- */
+
+static void test_atlas_registers(void **state)
+{
+    (void)state;
+    const struct ol_atlas_control control = {.registers = 0x1000, .pages = 3, .program = 7};
+    const uint64_t program = 7ULL << OL_ATLAS_PROGRAM_SHIFT;
+    struct ol_walk walk;
+    put(0x1000, 8, 8ULL << OL_ATLAS_PROGRAM_SHIFT | OL_ATLAS_HELD | 5); /* another program's: locked out */
+    put(0x1008, 8, program | 5);                                        /* holds nothing */
+    put(0x1018, 8, program | OL_ATLAS_HELD | 5);                        /* beyond the core store */
+    ol_atlas_walk(&memory.words, &control, 0x5123, OL_READ, &walk);
+    assert_int_equal(walk.outcome, OL_WALK_PAGE_FAULT);
+    assert_int_equal(walk.update_count, 0);
+    put(0x1010, 8, program | OL_ATLAS_HELD | 5);
+    for (unsigned access = OL_READ; access <= OL_EXEC; access <<= 1) {
+        ol_atlas_walk(&memory.words, &control, 0x5123, access, &walk);
+        assert_int_equal(walk.outcome, OL_WALK_OK);
+        assert_int_equal(walk.physical, 0x2123);
+        assert_int_equal(walk.update_count, access == OL_READ);
+        apply(&walk);
+        assert_int_equal(ol_sim_memory_word(&memory, 0x1010), program | OL_ATLAS_HELD | OL_ATLAS_USE | 5);
+    }
+    ol_atlas_walk(&memory.words, &control, 0x6123, OL_READ, &walk);
+    assert_int_equal(walk.outcome, OL_WALK_PAGE_FAULT);
+    ol_atlas_walk(&memory.words, &control, 1 << 23 | 0x5123, OL_READ, &walk);
+    assert_int_equal(walk.outcome, OL_WALK_GENERAL_PROTECTION);
+}
+
 /* --- what all formats promise ------------------------------------------------------------------------------------ */
 
 /* Every format's entries mean what they were made to mean. */
@@ -374,9 +403,11 @@ static void test_entries_keep_what_they_are_given(void **state)
             if (i & 4) leaf.rights |= OL_WRITE;
             if ((i & 8) && format->is.has_execute) leaf.rights |= OL_EXEC;
             if (!format->is.has_referenced) leaf.attributes &= ~(unsigned)OL_REFERENCED;
+            if (format->is.no_write_protection) leaf.rights |= OL_WRITE;
+            if (format->hidden_tables) leaf.attributes |= OL_MODIFIED;
             const uint64_t entry = format->leaf_entry(&leaf);
             struct ol_sim_leaf found = format->leaf_decode(entry);
-            if (format->has_keys) format->key_decode(format->key(&leaf), &found);
+            if (format->has_keys) format->key_decode(format->key(&leaf, 0x3000, 1), &found);
             assert_int_not_equal(entry, format->level[0].empty);
             assert_int_equal(found.frame, leaf.frame);
             assert_int_equal(found.rights, leaf.rights);
@@ -394,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_vax_modify, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_s370_translation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_s370_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_atlas_registers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_riscv_rights_and_encodings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_riscv_bits_and_sizes, set_up, tear_down),
         cmocka_unit_test(test_entries_keep_what_they_are_given),

@@ -82,7 +82,7 @@ static void fork_or_end(struct fixture *fixture, unsigned place)
         ol_space_destroy(fixture->space[place]);
         fixture->space[place] = NULL;
     } else {
-        assert_int_equal(ol_space_fork(fixture->space[0], &fixture->space[place]), OL_OK);
+        note(fixture, (uint64_t)ol_space_fork(fixture->space[0], &fixture->space[place]));
     }
 }
 
@@ -133,7 +133,8 @@ static uint64_t run(const struct ol_sim_format *format, uint32_t entries, uint32
                                core.evictions,     core.writebacks,     core.faults_refused,   core.pages,
                                machine.references, machine.page_faults, machine.table_updates, machine.tables_peak};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) note(&fixture, counts[i]);
-    assert_true(core.evictions > 100 && core.faults_copied > 10 && core.faults_refused > 10);
+    assert_true(core.evictions > 100 && core.faults_refused > 10);
+    assert_true(core.faults_copied > 10 || format->is.no_write_protection);
     *hits = machine.tlb_hits;
     destroy(&fixture);
     return fixture.digest;
@@ -172,11 +173,14 @@ static void test_a_missing_invalidation_goes_wrong(void **state)
         assert_non_null(found);
         const struct ol_tlb_entry stale = *found;
 
-        /* A write to a page that may be read only. */
-        assert_int_equal(ol_region_protect(fixture.space[0], 0, 1, OL_READ), OL_OK);
+        /* A write to a page that may be read only, or not even that. */
+        const unsigned rights = (*format)->is.no_write_protection ? OL_NONE : OL_READ;
+        assert_int_equal(ol_region_protect(fixture.space[0], 0, 1, rights), OL_OK);
         assert_int_equal(ol_sim_write(fixture.sim, fixture.space[0], 0, &byte, 1), OL_E_RIGHTS);
         ol_tlb_insert(&fixture.sim->tlb, stale.key, stale.frame, stale.rights, ol_sim_now(fixture.sim));
         assert_int_equal(ol_sim_write(fixture.sim, fixture.space[0], 0, &byte, 1), OL_OK);
+
+        ol_tlb_invalidate(&fixture.sim->tlb, key); /* what was put back is nobody's to find */
 
         /* Another page's contents. */
         assert_int_equal(ol_region_unmap(fixture.space[0], 0, 1), OL_OK);
