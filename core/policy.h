@@ -11,6 +11,7 @@
  * - Per entry a policy has two 32-bit words, links[entry], and ops->words further ones, words[i][entry]; nobody else
  *   touches them, what they hold before insert() or remember() is undefined. Per system it has ops->state_bytes of
  *   memory at ol_policy.state, zeroed before init(). The arrays may move between two calls.
+ * - There are at least as many entries as frames when init() is called.
  * - Ghosts are a service. A ghost may have the number of the page's frame (where every page has a number of its own) or
  *   one that no frame has: a policy takes a ghost off its lists before it puts the page's frame on one.
  */
@@ -245,6 +246,30 @@ static inline void ol_policy_renewal_end(const struct ol_policy_renewal *renewal
     else links[to->tail].word[1] = renewal->oldest;
     to->tail = renewal->newest;
     to->count += renewal->count;
+}
+
+/* A queue in order of last reference, the whole of it. `stamps` is the word of each entry that renewal needs. */
+struct ol_policy_recency {
+    struct ol_policy_queue queue; /* from the page referenced longest ago to the one referenced last */
+    uint32_t stamp;
+};
+
+static inline void ol_policy_recency_push(struct ol_policy *policy, struct ol_policy_recency *recency, uint32_t *stamps,
+                                          ol_frame_no frame)
+{
+    stamps[frame] = 0;
+    ol_policy_queue_push(policy, &recency->queue, frame);
+}
+
+static inline void ol_policy_recency_touch(struct ol_policy *policy, struct ol_policy_recency *recency,
+                                           uint32_t *stamps, const ol_frame_no *frames, size_t count)
+{
+    struct ol_policy_renewal renewal;
+    while (!ol_policy_renewal_begin(&renewal, policy, stamps, &recency->stamp))
+        for (ol_frame_no at = recency->queue.head; at != OL_NO_FRAME; at = policy->links[at].word[1]) stamps[at] = 0;
+    while (count--)
+        if (!ol_policy_renewed(&renewal, frames[count])) ol_policy_renew(&renewal, &recency->queue, frames[count]);
+    ol_policy_renewal_end(&renewal, &recency->queue);
 }
 
 #endif

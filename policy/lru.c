@@ -8,47 +8,33 @@
  */
 #include "core/policy.h"
 
-struct lru_state {
-    struct ol_policy_queue queue; /* from the page referenced longest ago to the one referenced last */
-    uint32_t stamp;
-};
-
 static enum ol_status lru_init(struct ol_policy *policy, const char *parameters)
 {
-    struct lru_state *lru = policy->state;
-    ol_policy_queue_init(&lru->queue);
+    struct ol_policy_recency *recency = policy->state;
+    ol_policy_queue_init(&recency->queue);
     return parameters ? OL_E_INVALID : OL_OK;
 }
 
 static void lru_insert(struct ol_policy *policy, ol_frame_no frame)
 {
-    struct lru_state *lru = policy->state;
-    policy->words[0][frame] = 0;
-    ol_policy_queue_push(policy, &lru->queue, frame);
+    ol_policy_recency_push(policy, policy->state, policy->words[0], frame);
 }
 
 static void lru_remove(struct ol_policy *policy, ol_frame_no frame)
 {
-    struct lru_state *lru = policy->state;
-    ol_policy_queue_remove(policy, &lru->queue, frame);
+    struct ol_policy_recency *recency = policy->state;
+    ol_policy_queue_remove(policy, &recency->queue, frame);
 }
 
 static void lru_touch(struct ol_policy *policy, const ol_frame_no *frames, size_t count)
 {
-    struct lru_state *lru = policy->state;
-    struct ol_policy_renewal renewal;
-    while (!ol_policy_renewal_begin(&renewal, policy, policy->words[0], &lru->stamp))
-        for (ol_frame_no at = lru->queue.head; at != OL_NO_FRAME; at = policy->links[at].word[1])
-            policy->words[0][at] = 0;
-    while (count--)
-        if (!ol_policy_renewed(&renewal, frames[count])) ol_policy_renew(&renewal, &lru->queue, frames[count]);
-    ol_policy_renewal_end(&renewal, &lru->queue);
+    ol_policy_recency_touch(policy, policy->state, policy->words[0], frames, count);
 }
 
 static ol_frame_no lru_victim(struct ol_policy *policy)
 {
-    struct lru_state *lru = policy->state;
-    return ol_policy_queue_pop(policy, &lru->queue);
+    struct ol_policy_recency *recency = policy->state;
+    return ol_policy_queue_pop(policy, &recency->queue);
 }
 
 const struct ol_policy_ops ol_policy_lru = {
@@ -57,7 +43,7 @@ const struct ol_policy_ops ol_policy_lru = {
     .needs = OL_NEEDS_EXACT,
     .words = 1,
     .repeats = 1,
-    .state_bytes = sizeof(struct lru_state),
+    .state_bytes = sizeof(struct ol_policy_recency),
     .init = lru_init,
     .insert = lru_insert,
     .remove = lru_remove,

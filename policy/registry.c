@@ -3,9 +3,31 @@
 #include "onelevel/core.h"
 
 const struct ol_policy_ops *const ol_policies[] = {
-    &ol_policy_fifo,  &ol_policy_second_chance, &ol_policy_clock,     &ol_policy_segmented_fifo,
-    &ol_policy_sieve, &ol_policy_s3_fifo,       &ol_policy_clock_pro, &ol_policy_lru,
-    &ol_policy_lfu,   &ol_policy_arc,           &ol_policy_opt,       NULL,
+    &ol_policy_fifo,
+    &ol_policy_second_chance,
+    &ol_policy_clock,
+    &ol_policy_two_handed_clock,
+    &ol_policy_nru,
+    &ol_policy_aging,
+    &ol_policy_atlas,
+    &ol_policy_segmented_fifo,
+    &ol_policy_wsclock,
+    &ol_policy_sieve,
+    &ol_policy_s3_fifo,
+    &ol_policy_clock_pro,
+    &ol_policy_car,
+    &ol_policy_mglru,
+    &ol_policy_random,
+    &ol_policy_lru,
+    &ol_policy_mru,
+    &ol_policy_lfu,
+    &ol_policy_working_set,
+    &ol_policy_two_q,
+    &ol_policy_arc,
+    &ol_policy_lirs,
+    &ol_policy_w_tinylfu,
+    &ol_policy_opt,
+    NULL,
 };
 
 /* True if text is `name`, or `name` and a colon. */

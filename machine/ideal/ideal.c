@@ -118,7 +118,7 @@ enum ol_status ol_ideal_create(const struct ol_policy_ops *ops, const char *para
         ideal->policy.state = calloc(1, ops->state_bytes);
         if (!ideal->policy.state) status = OL_E_NO_META;
     }
-    if (status == OL_OK) status = grow(ideal, ENTRIES_FIRST);
+    if (status == OL_OK) status = grow(ideal, frames > ENTRIES_FIRST ? frames : ENTRIES_FIRST);
     if (status == OL_OK) status = ops->init(&ideal->policy, parameters);
     if (status == OL_OK) *out = ideal;
     else ol_ideal_destroy(ideal);

@@ -380,6 +380,492 @@ static uint64_t model_clock_pro(const struct model_trace *trace, uint32_t frames
     return faults;
 }
 
+static uint64_t model_mru(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        if (!list_remove(&in, trace->page[i])) {
+            faults++;
+            if (in.count == frames) (void)list_take(&in, frames - 1);
+        }
+        list_append(&in, trace->page[i]);
+    }
+    return faults;
+}
+
+/* The last page of the array takes the place of the one that leaves. */
+static uint64_t model_random(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    uint64_t faults = 0, x = 1;
+    for (unsigned i = 0; i < trace->length; i++) {
+        if (list_has(&in, trace->page[i])) continue;
+        faults++;
+        if (in.count == frames) {
+            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+            in.page[(x >> 32) * frames >> 32] = in.page[frames - 1];
+            in.count--;
+        }
+        list_append(&in, trace->page[i]);
+    }
+    return faults;
+}
+
+/* The circle is an array that begins at the back hand; the front hand is `lead` pages further. */
+static uint64_t model_two_handed(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    bool bit[MODEL_PAGES] = {false};
+    uint32_t distance = frames / 2 > 0 ? frames / 2 : 1, lead = 0;
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&in, page)) {
+            bit[page] = true;
+            continue;
+        }
+        faults++;
+        while (in.count == frames) {
+            for (; lead < distance; lead++) bit[in.page[lead]] = false;
+            const uint32_t at = list_take(&in, 0);
+            lead--;
+            if (bit[at]) list_append(&in, at);
+            bit[at] = false;
+        }
+        list_append(&in, page);
+    }
+    return faults;
+}
+
+static uint64_t working_set(const struct model_trace *trace, uint32_t frames, unsigned tau)
+{
+    unsigned last[MODEL_PAGES];
+    bool in[MODEL_PAGES] = {false};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        uint32_t count = 0, oldest = 0;
+        for (uint32_t page = 0; page < MODEL_PAGES; page++) {
+            if (in[page] && i - last[page] > tau) in[page] = false;
+            if (in[page] && (!count || last[page] < last[oldest])) oldest = page;
+            if (in[page]) count++;
+        }
+        const uint32_t page = trace->page[i];
+        if (!in[page]) {
+            faults++;
+            if (count == frames) in[oldest] = false;
+        }
+        in[page] = true;
+        last[page] = i;
+    }
+    return faults;
+}
+
+static uint64_t model_working_set(const struct model_trace *trace, uint32_t frames)
+{
+    return working_set(trace, frames, 12);
+}
+
+static uint64_t model_working_set_long(const struct model_trace *trace, uint32_t frames)
+{
+    return working_set(trace, frames, 100);
+}
+
+/* Kept in order of counters; equal ones keep their order. */
+static uint64_t model_aging(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    unsigned counter[MODEL_PAGES] = {0};
+    bool bit[MODEL_PAGES] = {false};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (i && i % 30 == 0) {
+            struct list before = in;
+            in.count = 0;
+            for (uint32_t k = 0; k < before.count; k++) {
+                const uint32_t at = before.page[k];
+                counter[at] = counter[at] / 2 + (bit[at] ? 128 : 0);
+                bit[at] = false;
+                uint32_t place = 0;
+                while (place < in.count && counter[in.page[place]] <= counter[at]) place++;
+                list_insert(&in, place, at);
+            }
+        }
+        if (list_has(&in, page)) {
+            bit[page] = true;
+            continue;
+        }
+        faults++;
+        if (in.count == frames) bit[list_take(&in, 0)] = false;
+        counter[page] = 128;
+        uint32_t place = 0;
+        while (place < in.count && counter[in.page[place]] <= 128) place++;
+        list_insert(&in, place, page);
+    }
+    return faults;
+}
+
+/* Pages in the order in which their class became known; class 1: modified, 2: referenced. */
+static uint64_t model_nru(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    unsigned known[MODEL_PAGES] = {0}, bits[MODEL_PAGES] = {0};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (i && i % 50 == 0) { /* the classes become 0 and 1: 2 joins 0 behind it, 3 joins 1 */
+            struct list before = in;
+            in.count = 0;
+            for (unsigned class = 0; class < 4; class ++)
+                for (uint32_t k = 0; k < before.count; k++)
+                    if (known[before.page[k]] == class) list_append(&in, before.page[k]);
+            for (uint32_t k = 0; k < in.count; k++) known[in.page[k]] &= 1, bits[in.page[k]] &= 1;
+        }
+        if (!list_has(&in, page)) {
+            faults++;
+            while (in.count == frames) {
+                uint32_t first = 0;
+                for (uint32_t k = 1; k < in.count; k++)
+                    if (known[in.page[k]] < known[in.page[first]]) first = k;
+                const uint32_t at = list_take(&in, first);
+                if ((bits[at] | known[at]) == known[at]) {
+                    bits[at] = 0;
+                    break;
+                }
+                known[at] |= bits[at];
+                list_append(&in, at);
+            }
+            list_append(&in, page);
+            known[page] = 2;
+            bits[page] = 2;
+        }
+        bits[page] |= 2 | trace->written[i];
+    }
+    return faults;
+}
+
+/* The circle is an array that begins at the hand. */
+static uint64_t model_wsclock(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    bool bit[MODEL_PAGES] = {false}, modified[MODEL_PAGES] = {false};
+    unsigned last[MODEL_PAGES] = {0};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (!list_has(&in, page)) {
+            faults++;
+            if (in.count == frames) {
+                int old_clean = -1, old = -1, clean = -1;
+                for (int k = 0; k < (int)frames && old_clean < 0; k++) {
+                    const uint32_t at = in.page[k];
+                    if (bit[at]) {
+                        bit[at] = false;
+                        last[at] = i;
+                    } else if (i - last[at] > 40) {
+                        if (!modified[at]) old_clean = k;
+                        else if (old < 0) old = k;
+                    } else if (!modified[at] && clean < 0) {
+                        clean = k;
+                    }
+                }
+                const int victim = old_clean >= 0 ? old_clean : old >= 0 ? old : clean >= 0 ? clean : 0;
+                for (int k = 0; k < victim; k++) list_append(&in, list_take(&in, 0));
+                modified[list_take(&in, 0)] = false;
+            }
+            list_append(&in, page);
+            last[page] = i;
+        } else {
+            bit[page] = true;
+        }
+        if (trace->written[i]) modified[page] = true;
+    }
+    return faults;
+}
+
+static uint64_t model_two_q(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0}, out = {0}, am = {0};
+    const uint32_t share = frames / 4 > 0 ? frames / 4 : 1;
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&in, page)) continue;
+        if (list_remove(&am, page)) {
+            list_append(&am, page);
+            continue;
+        }
+        faults++;
+        const bool remembered = list_remove(&out, page);
+        if (in.count + am.count == frames) {
+            const bool from_in = in.count > share || !am.count;
+            const uint32_t victim = list_take(from_in ? &in : &am, 0);
+            if (from_in) list_append(&out, victim);
+        }
+        if (out.count > frames / 2) (void)list_take(&out, 0);
+        list_append(remembered ? &am : &in, page);
+    }
+    return faults;
+}
+
+/* The figure of the paper, p in 65536ths; clocks are arrays that begin at their hand. */
+static uint64_t model_car(const struct model_trace *trace, uint32_t frames)
+{
+    struct list t1 = {0}, t2 = {0}, b1 = {0}, b2 = {0};
+    bool bit[MODEL_PAGES] = {false};
+    uint64_t faults = 0, p = 0, one = 65536;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&t1, page) || list_has(&t2, page)) {
+            bit[page] = true;
+            continue;
+        }
+        faults++;
+        const bool full = t1.count + t2.count == frames;
+        for (bool found = !full; !found;) {
+            const bool from_t1 = t1.count && (t1.count * one >= p || !t2.count);
+            const uint32_t at = list_take(from_t1 ? &t1 : &t2, 0);
+            found = !bit[at];
+            list_append(!found ? &t2 : from_t1 ? &b1 : &b2, at);
+            bit[at] = false;
+        }
+        if (list_has(&b1, page)) {
+            p += b2.count > b1.count ? b2.count * one / b1.count : one;
+            if (p > frames * one) p = frames * one;
+        } else if (list_has(&b2, page)) {
+            const uint64_t less = b1.count > b2.count ? b1.count * one / b2.count : one;
+            p = p > less ? p - less : 0;
+        } else if (full) {
+            if (t1.count + b1.count >= frames) {
+                if (b1.count) (void)list_take(&b1, 0);
+            } else if (t1.count + t2.count + b1.count + b2.count >= 2 * frames && b2.count) {
+                (void)list_take(&b2, 0);
+            }
+        }
+        list_append(list_remove(&b1, page) || list_remove(&b2, page) ? &t2 : &t1, page);
+    }
+    return faults;
+}
+
+/* --- LIRS: S and Q are arrays, from the bottom of S and the head of Q. `ghosts` in order of losing their frame. --- */
+
+struct lirs {
+    struct list s, q, ghosts;
+    bool lir[MODEL_PAGES];
+    uint32_t lirs;
+};
+
+static void lirs_prune(struct lirs *lirs)
+{
+    while (lirs->s.count && !lirs->lir[lirs->s.page[0]]) (void)list_remove(&lirs->ghosts, list_take(&lirs->s, 0));
+}
+
+static void lirs_promote(struct lirs *lirs, uint32_t page, uint32_t most)
+{
+    (void)list_remove(&lirs->s, page);
+    list_append(&lirs->s, page);
+    lirs->lir[page] = true;
+    lirs->lirs++;
+    while (lirs->lirs > most) {
+        lirs_prune(lirs);
+        const uint32_t bottom = list_take(&lirs->s, 0);
+        lirs->lir[bottom] = false;
+        lirs->lirs--;
+        list_append(&lirs->q, bottom);
+    }
+    lirs_prune(lirs);
+}
+
+static uint64_t model_lirs(const struct model_trace *trace, uint32_t frames)
+{
+    struct lirs lirs = {0};
+    const uint32_t most = frames - 1;
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        bool promote = list_has(&lirs.s, page);
+        if (lirs.lir[page]) {
+            (void)list_remove(&lirs.s, page);
+            list_append(&lirs.s, page);
+            lirs_prune(&lirs);
+            continue;
+        }
+        if (!list_remove(&lirs.q, page)) {
+            faults++;
+            if (lirs.lirs + lirs.q.count == frames) {
+                const uint32_t victim = list_take(&lirs.q, 0);
+                if (list_has(&lirs.s, victim)) list_append(&lirs.ghosts, victim);
+            }
+            if (list_remove(&lirs.ghosts, page)) (void)list_remove(&lirs.s, page);
+            promote = promote || lirs.lirs < most;
+        }
+        if (promote) {
+            lirs_promote(&lirs, page, most);
+        } else {
+            if (lirs.lirs) list_append(&lirs.s, page);
+            list_append(&lirs.q, page);
+        }
+        if (lirs.ghosts.count > 2 * frames) (void)list_remove(&lirs.s, list_take(&lirs.ghosts, 0));
+    }
+    return faults;
+}
+
+/* Generations by number; those of pages that are not in memory are 0, the oldest is 1. */
+static uint64_t model_mglru(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0}; /* in the order in which pages entered their generation */
+    unsigned generation[MODEL_PAGES] = {0}, oldest = 1, youngest = 3;
+    bool bit[MODEL_PAGES] = {false};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&in, page)) {
+            bit[page] = true;
+            continue;
+        }
+        faults++;
+        for (unsigned spared = 0; in.count == frames;) {
+            unsigned least = youngest;
+            for (uint32_t k = 0; k < in.count; k++)
+                if (generation[in.page[k]] < least) least = generation[in.page[k]];
+            oldest = least < youngest - 1 ? least : youngest - 1;
+            if (oldest == youngest - 1) { /* a new one: from the oldest to the youngest, each in its order */
+                const struct list before = in;
+                const unsigned last = youngest++;
+                for (unsigned number = least; number <= last; number++) {
+                    for (uint32_t k = 0; k < before.count; k++) {
+                        const uint32_t at = before.page[k];
+                        if (generation[at] != number || !bit[at]) continue;
+                        bit[at] = false;
+                        generation[at] = youngest;
+                        (void)list_remove(&in, at);
+                        list_append(&in, at);
+                    }
+                }
+                continue;
+            }
+            uint32_t first = 0;
+            while (generation[in.page[first]] != least) first++;
+            const uint32_t at = list_take(&in, first);
+            if (!bit[at] || spared++ >= frames) break;
+            bit[at] = false;
+            generation[at] = youngest;
+            list_append(&in, at);
+        }
+        list_append(&in, page);
+        generation[page] = youngest;
+        bit[page] = false;
+    }
+    return faults;
+}
+
+static uint64_t model_atlas(const struct model_trace *trace, uint32_t frames)
+{
+    struct list in = {0};
+    int t[MODEL_PAGES] = {0}, last[MODEL_PAGES] = {0};
+    bool used[MODEL_PAGES] = {false};
+    uint64_t faults = 0;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        for (uint32_t k = 0; i && i % 25 == 0 && k < in.count; k++) {
+            const uint32_t at = in.page[k];
+            if (used[at] && t[at]) last[at] = t[at];
+            t[at] = used[at] ? 0 : t[at] + 1;
+            used[at] = false;
+        }
+        if (!list_has(&in, page)) {
+            faults++;
+            int best = 0, best_score = -1;
+            for (uint32_t k = 0; k < in.count; k++) { /* rule 1 before rule 2 before rule 3, earlier before later */
+                const int a = t[in.page[k]], b = last[in.page[k]];
+                const int score = a > b + 1 ? 3000000 : a ? 2000000 + b - a : b;
+                if (score > best_score) best = (int)k, best_score = score;
+            }
+            if (in.count == frames) (void)list_take(&in, (uint32_t)best);
+            list_append(&in, page);
+            t[page] = last[page] = 0;
+        }
+        used[page] = true;
+    }
+    return faults;
+}
+
+/* --- W-TinyLFU ---------------------------------------------------------------------------------------------------- */
+
+struct sketch {
+    uint8_t counter[4 * MODEL_PAGES][8]; /* a word of the sketch is a row */
+    unsigned words, additions, sample;
+};
+
+static uint8_t *sketch_counter(struct sketch *sketch, uint32_t page, int row)
+{
+    static const uint64_t factors[4] = {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9, 0xd6e8feb86659fd93};
+    const uint64_t hash = (page + 1) * factors[row];
+    return &sketch->counter[(hash >> 29) % sketch->words][hash >> 61];
+}
+
+static unsigned sketch_estimate(struct sketch *sketch, uint32_t page)
+{
+    unsigned least = 15;
+    for (int row = 0; row < 4; row++) {
+        const unsigned count = *sketch_counter(sketch, page, row);
+        if (count < least) least = count;
+    }
+    return least;
+}
+
+static void sketch_add(struct sketch *sketch, uint32_t page)
+{
+    bool added = false;
+    for (int row = 0; row < 4; row++) {
+        uint8_t *counter = sketch_counter(sketch, page, row);
+        if (*counter < 15) ++*counter, added = true;
+    }
+    if (!added || ++sketch->additions < sketch->sample) return;
+    for (unsigned i = 0; i < sketch->words; i++)
+        for (int k = 0; k < 8; k++) sketch->counter[i][k] /= 2;
+    sketch->additions /= 2;
+}
+
+static uint64_t model_w_tinylfu(const struct model_trace *trace, uint32_t frames)
+{
+    struct list window = {0}, probation = {0}, protect = {0};
+    struct sketch sketch = {.words = 1, .sample = 10 * frames};
+    uint64_t faults = 0;
+    while (2 * sketch.words <= frames) sketch.words *= 2;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_remove(&window, page)) {
+            sketch_add(&sketch, page);
+            list_append(&window, page);
+            continue;
+        }
+        if (list_remove(&probation, page) || list_remove(&protect, page)) {
+            sketch_add(&sketch, page);
+            list_append(&protect, page);
+            if (protect.count > (frames - 1) * 80 / 100) list_append(&probation, list_take(&protect, 0));
+            continue;
+        }
+        faults++;
+        if (window.count + probation.count + protect.count == frames) {
+            struct list *from = probation.count ? &probation : &protect;
+            if (!from->count) {
+                (void)list_take(&window, 0);
+            } else if (sketch_estimate(&sketch, window.page[0]) > sketch_estimate(&sketch, from->page[0])) {
+                (void)list_take(from, 0);
+                list_append(&probation, list_take(&window, 0));
+            } else {
+                (void)list_take(&window, 0);
+            }
+        }
+        sketch_add(&sketch, page);
+        list_append(&window, page);
+        if (window.count > 1) list_append(&probation, list_take(&window, 0));
+    }
+    return faults;
+}
+
 const struct model models[] = {
     {"fifo", model_fifo},
     {"second-chance", model_second_chance},
@@ -398,5 +884,19 @@ const struct model models[] = {
     {"s3-fifo", model_s3_fifo},
     {"s3-fifo:small=40,threshold=1", model_s3_fifo_other},
     {"clock-pro", model_clock_pro},
+    {"mru", model_mru},
+    {"random", model_random},
+    {"two-handed-clock", model_two_handed},
+    {"working-set:tau=12", model_working_set},
+    {"working-set:tau=100", model_working_set_long},
+    {"aging:interval=30", model_aging},
+    {"nru:interval=50", model_nru},
+    {"wsclock:tau=40", model_wsclock},
+    {"2q", model_two_q},
+    {"car", model_car},
+    {"lirs", model_lirs},
+    {"mglru", model_mglru},
+    {"atlas:interval=25", model_atlas},
+    {"w-tinylfu", model_w_tinylfu},
 };
 const unsigned models_count = sizeof(models) / sizeof(models[0]);
