@@ -26,6 +26,7 @@ int ol_cmd_machines(int argc, char **argv);
 int ol_cmd_mmu(int argc, char **argv);
 int ol_cmd_record(int argc, char **argv);
 int ol_cmd_run(int argc, char **argv);
+int ol_cmd_mrc(int argc, char **argv);
 int ol_cmd_policies(int argc, char **argv);
 int ol_cmd_sim(int argc, char **argv);
 int ol_cmd_trace(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"machines", "list the simulated machines and draw their geometry", ol_cmd_machines},
     {"explain", "show accesses on a simulated machine, step by step", ol_cmd_explain},
     {"mmu", "check the address translation of x86 against test vectors", ol_cmd_mmu},
+    {"mrc", "miss-ratio curves of a trace, for all sizes of memory", ol_cmd_mrc},
     {"policies", "list the policies of page replacement", ol_cmd_policies},
     {"trace", "say what a trace holds; convert, cut and merge traces", ol_cmd_trace},
     {"help", "explain a command", cmd_help},

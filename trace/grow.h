@@ -18,7 +18,7 @@ static inline void *ol_grow(void *array, size_t old, size_t new, size_t element_
 
 static inline void ol_grow_free(void *array, size_t count, size_t element_bytes)
 {
-    if (count) (void)munmap(array, count * element_bytes);
+    if (array && count) (void)munmap(array, count * element_bytes);
 }
 
 #endif

@@ -10,10 +10,10 @@ onelevel=$1
 for asked in --help -h help; do
     expect 0 "$asked"
     silent err
-    for command in run doctor sim machines explain mmu policies help version; do says out "  $command "; done
+    for command in run doctor sim machines explain mmu mrc policies help version; do says out "  $command "; done
 done
 
-for command in run doctor sim machines explain mmu policies help version; do
+for command in run doctor sim machines explain mmu mrc policies help version; do
     expect 0 help "$command"
     silent err
     says out "usage: onelevel"
@@ -35,7 +35,7 @@ says err "usage: onelevel"
 expect 2 rum
 silent out
 says err "onelevel: there is no command 'rum'"
-for command in run doctor sim machines explain mmu policies help version; do says err "  $command "; done
+for command in run doctor sim machines explain mmu mrc policies help version; do says err "  $command "; done
 
 expect 2 help rum
 says err "onelevel: there is no command 'rum'"

@@ -109,7 +109,10 @@ static void test_budget_change(void **state)
     const uint64_t major = now.faults_major;
     all_are(&world, 230, 70);
     all_are(&world, 230, 70);
-    assert_in_range(world_statistics(&world).faults_major - major, 0, 35);
+    /* Other policies may hold on to what was used before. */
+    const struct ol_policy_ops *policy = variant.policy;
+    if (policy == &ol_policy_fifo || policy == &ol_policy_second_chance || policy == &ol_policy_clock)
+        assert_in_range(world_statistics(&world).faults_major - major, 0, 35);
     world_destroy(&world);
 }
 

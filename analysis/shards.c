@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/shards.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "analysis/stack.h"
+#include "trace/grow.h"
+
+enum { PAGES_FIRST = 1 << 12 };
+
+struct ol_shards {
+    struct ol_stack *stack;
+    uint64_t (*histogram)[OL_SHARDS_GROUPS]; /* by distance within the sample; 0: first references */
+    size_t capacity;                         /* distances */
+    uint32_t rate;
+    uint32_t pages;
+    uint64_t references; /* all */
+    uint64_t sampled;
+    bool summed; /* the histogram was made one of faults: [d] counts distances above d, and first references */
+};
+
+/* The finalizer of MurmurHash3 (A. Appleby; public domain). */
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= UINT64_C(0xff51afd7ed558ccd);
+    x ^= x >> 33;
+    x *= UINT64_C(0xc4ceb9fe1a85ec53);
+    return x ^ x >> 33;
+}
+
+struct ol_shards *ol_shards_create(uint32_t rate)
+{
+    struct ol_shards *shards = calloc(1, sizeof(*shards));
+    if (!shards) return NULL;
+    shards->rate = rate;
+    shards->capacity = PAGES_FIRST;
+    shards->stack = ol_stack_create();
+    shards->histogram = ol_grow(NULL, 0, shards->capacity, sizeof(*shards->histogram));
+    if (shards->stack && shards->histogram) return shards;
+    ol_shards_destroy(shards);
+    return NULL;
+}
+
+void ol_shards_destroy(struct ol_shards *shards)
+{
+    if (shards->stack) ol_stack_destroy(shards->stack);
+    ol_grow_free(shards->histogram, shards->capacity, sizeof(*shards->histogram));
+    free(shards);
+}
+
+bool ol_shards_samples(const struct ol_shards *shards, uint64_t page)
+{
+    return (mix(page) & (OL_SHARDS_RATE_ONE - 1)) < shards->rate;
+}
+
+void ol_shards_skip(struct ol_shards *shards, uint64_t count)
+{
+    shards->references += count;
+}
+
+bool ol_shards_reference(struct ol_shards *shards, uint64_t page, uint32_t number, uint32_t count)
+{
+    const unsigned group = mix(page) >> 40 & (OL_SHARDS_GROUPS - 1);
+    uint32_t distance;
+    if (number >= shards->pages) shards->pages = number + 1;
+    if (shards->pages >= shards->capacity) {
+        void *grown = ol_grow(shards->histogram, shards->capacity, 2 * shards->capacity, sizeof(*shards->histogram));
+        if (!grown) return false;
+        shards->histogram = grown;
+        shards->capacity *= 2;
+    }
+    if (!ol_stack_reference(shards->stack, number, &distance)) return false;
+    shards->histogram[distance][group]++;
+    shards->histogram[1][group] += count - 1;
+    shards->references += count;
+    shards->sampled += count;
+    return true;
+}
+
+/* Makes the histogram one of faults in memories of so many pages of the sample. */
+static void sum_up(struct ol_shards *shards)
+{
+    uint64_t first[OL_SHARDS_GROUPS], above[OL_SHARDS_GROUPS] = {0};
+    for (int g = 0; g < OL_SHARDS_GROUPS; g++) first[g] = shards->histogram[0][g];
+    for (uint32_t d = shards->pages + 1; d--;) {
+        for (int g = 0; g < OL_SHARDS_GROUPS; g++) {
+            const uint64_t here = d ? shards->histogram[d][g] : 0;
+            shards->histogram[d][g] = above[g] + first[g];
+            above[g] += here;
+        }
+    }
+    shards->summed = true;
+}
+
+/* Faults per reference in a memory of so many pages of the sample, and the standard error. */
+static double ratio(const struct ol_shards *shards, uint32_t pages, double *error)
+{
+    const double scale = (double)shards->rate / OL_SHARDS_RATE_ONE * (double)shards->references / OL_SHARDS_GROUPS;
+    double sum = 0, squares = 0;
+    if (pages > shards->pages) pages = shards->pages;
+    for (int g = 0; g < OL_SHARDS_GROUPS; g++) {
+        const double x = (double)shards->histogram[pages][g] / scale;
+        sum += x;
+        squares += x * x;
+    }
+    const double mean = sum / OL_SHARDS_GROUPS, spread = squares / OL_SHARDS_GROUPS - mean * mean;
+    *error = spread > 0 ? sqrt(spread / (OL_SHARDS_GROUPS - 1)) : 0;
+    return mean;
+}
+
+static double within_one(double x)
+{
+    return x < 0 ? 0 : x > 1 ? 1 : x;
+}
+
+bool ol_shards_point(struct ol_shards *shards, uint32_t index, struct ol_shards_point *out)
+{
+    const uint32_t pages = index + 1;
+    const double reach = 3 * sqrt(pages) + 1;
+    double error, other;
+    if (!shards->summed) sum_up(shards);
+    if (pages > shards->pages) return false;
+    out->size = (uint64_t)((double)pages * OL_SHARDS_RATE_ONE / shards->rate);
+    out->ratio = within_one(ratio(shards, pages, &error));
+    const double most = ratio(shards, reach < pages ? pages - (uint32_t)reach : 0, &other);
+    out->most = within_one((reach < pages ? most : 1) + 2.95 * (other > error ? other : error));
+    const double least = ratio(shards, pages + (uint32_t)reach, &other);
+    out->least = within_one(least - 2.95 * (other > error ? other : error));
+    return true;
+}
+
+uint64_t ol_shards_references(const struct ol_shards *shards)
+{
+    return shards->references;
+}
+
+uint32_t ol_shards_pages(const struct ol_shards *shards)
+{
+    return shards->pages;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "analysis/stack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/grow.h"
+
+enum { FAN = 64, LEVELS_MAX = 5, PLACES_FIRST = 1 << 18, PAGES_FIRST = 1 << 12 };
+
+/* Places on the line, from left to right. The first level of the tree is words of bits; an element of a higher level is
+ * the sum of FAN elements below. */
+struct ol_stack {
+    uint32_t *place_of; /* by page: its place plus 1; 0: none */
+    uint32_t *page_at;  /* by place */
+    uint64_t *bits;     /* by place / FAN */
+    uint32_t *sums[LEVELS_MAX];
+    unsigned levels; /* of sums: places / FAN^(2 + level) elements each */
+    size_t places;   /* a power of FAN or more: a multiple of FAN at each level but the highest */
+    size_t used;     /* places from here on are free */
+    size_t pages;    /* with a place */
+    size_t pages_capacity;
+};
+
+static size_t elements(size_t places, unsigned level)
+{
+    return (places >> (6 * (level + 2))) + 1;
+}
+
+static void free_line(struct ol_stack *stack)
+{
+    if (!stack->places) return;
+    ol_grow_free(stack->page_at, stack->places, sizeof(uint32_t));
+    ol_grow_free(stack->bits, stack->places / FAN, sizeof(uint64_t));
+    for (unsigned level = 0; level < stack->levels; level++) free(stack->sums[level]);
+    stack->places = 0;
+}
+
+/* An empty line of so many places. */
+static bool make_line(struct ol_stack *stack, size_t places)
+{
+    stack->page_at = ol_grow(NULL, 0, places, sizeof(uint32_t));
+    stack->bits = ol_grow(NULL, 0, places / FAN, sizeof(uint64_t));
+    bool good = stack->page_at && stack->bits;
+    for (stack->levels = 0; stack->levels < LEVELS_MAX; stack->levels++) {
+        if (stack->levels && elements(places, stack->levels - 1) <= FAN) break;
+        stack->sums[stack->levels] = calloc(elements(places, stack->levels) + FAN, sizeof(uint32_t));
+        good = good && stack->sums[stack->levels];
+    }
+    stack->places = places;
+    stack->used = stack->pages = 0;
+    return good;
+}
+
+/* Makes room for pages numbered below pages_total. */
+static bool reserve(struct ol_stack *stack, uint32_t pages_total)
+{
+    if (pages_total <= stack->pages_capacity) return true;
+    size_t wanted = stack->pages_capacity ? stack->pages_capacity : PAGES_FIRST;
+    while (wanted < pages_total) wanted *= 2;
+    uint32_t *grown = ol_grow(stack->place_of, stack->pages_capacity, wanted, sizeof(uint32_t));
+    if (!grown) return false;
+    stack->place_of = grown;
+    stack->pages_capacity = wanted;
+    return true;
+}
+
+struct ol_stack *ol_stack_create(void)
+{
+    struct ol_stack *stack = calloc(1, sizeof(*stack));
+    if (stack && make_line(stack, PLACES_FIRST) && reserve(stack, 1)) return stack;
+    if (stack) ol_stack_destroy(stack);
+    return NULL;
+}
+
+void ol_stack_destroy(struct ol_stack *stack)
+{
+    free_line(stack);
+    if (stack->place_of) ol_grow_free(stack->place_of, stack->pages_capacity, sizeof(uint32_t));
+    free(stack);
+}
+
+static void add(struct ol_stack *stack, size_t place, uint32_t by)
+{
+    stack->bits[place / FAN] ^= UINT64_C(1) << (place % FAN);
+    for (unsigned level = 0; level < stack->levels; level++) stack->sums[level][place >> (6 * (level + 2))] += by;
+}
+
+static void put(struct ol_stack *stack, uint32_t page)
+{
+    stack->page_at[stack->used] = page;
+    stack->place_of[page] = (uint32_t)stack->used + 1;
+    add(stack, stack->used++, 1);
+}
+
+/* The line is full: its pages move to the left, onto a longer line if they take more than a quarter. */
+static bool compact(struct ol_stack *stack)
+{
+    struct ol_stack old = *stack;
+    if (!make_line(stack, stack->pages > old.places / 4 ? 4 * old.places : old.places)) {
+        free_line(stack);
+        *stack = old;
+        return false;
+    }
+    for (size_t word = 0; word < old.places / FAN; word++)
+        for (uint64_t left = old.bits[word]; left; left &= left - 1)
+            put(stack, old.page_at[word * FAN + (size_t)__builtin_ctzll(left)]);
+    stack->pages = old.pages;
+    free_line(&old);
+    return true;
+}
+
+/* Elements (at, end) of a level. */
+static uint32_t sum(const uint32_t *sums, size_t at, size_t end)
+{
+    uint32_t total = 0;
+    while (++at < end) total += sums[at];
+    return total;
+}
+
+/* The number of pages right of a place. Only what is used can have any. */
+static inline __attribute__((always_inline)) uint32_t pages_behind(const struct ol_stack *stack, size_t place)
+{
+    const size_t last = (stack->used - 1) / FAN;
+    size_t at = place / FAN, end = (at | (FAN - 1)) + 1;
+    uint32_t behind = (uint32_t)__builtin_popcountll(stack->bits[at] >> (place % FAN) >> 1);
+    if (last - at < FAN / 8) { /* soon referenced again: no sums are needed */
+        while (++at <= last) behind += (uint32_t)__builtin_popcountll(stack->bits[at]);
+        return behind;
+    }
+    while (++at < end && at <= last) behind += (uint32_t)__builtin_popcountll(stack->bits[at]);
+    at = place / FAN / FAN;
+    for (unsigned level = 0; level < stack->levels; level++, at /= FAN) {
+        const size_t top = (stack->used - 1) >> (6 * (level + 2));
+        end = level + 1 < stack->levels ? (at | (FAN - 1)) + 1 : top + 1;
+        behind += sum(stack->sums[level], at, end <= top ? end : top + 1);
+    }
+    return behind;
+}
+
+static inline __attribute__((always_inline)) uint32_t reference(struct ol_stack *stack, uint32_t page)
+{
+    const uint32_t place = stack->place_of[page];
+    if (!place) {
+        stack->pages++;
+        put(stack, page);
+        return 0;
+    }
+    const uint32_t distance = pages_behind(stack, place - 1) + 1;
+    if (distance > 1) {
+        add(stack, place - 1, UINT32_MAX);
+        put(stack, page);
+    }
+    return distance;
+}
+
+bool ol_stack_reference(struct ol_stack *stack, uint32_t page, uint32_t *distance)
+{
+    if (!reserve(stack, page + 1) || (stack->used == stack->places && !compact(stack))) return false;
+    *distance = reference(stack, page);
+    return true;
+}
+
+static inline __attribute__((always_inline)) bool count_batch(struct ol_stack *stack, const struct ol_batch *batch,
+                                                              uint64_t *histogram)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (stack->used == stack->places && !compact(stack)) return false;
+        if (i + 16 < batch->count) __builtin_prefetch(&stack->place_of[batch->pages[i + 16]]);
+        histogram[reference(stack, batch->pages[i])]++;
+        if (batch->counts) histogram[1] += batch->counts[i] - 1;
+    }
+    return true;
+}
+
+#if defined(__x86_64__)
+/* The same for processors that count bits in one instruction. */
+__attribute__((target("popcnt"))) static bool count_batch_popcnt(struct ol_stack *stack, const struct ol_batch *batch,
+                                                                 uint64_t *histogram)
+{
+    return count_batch(stack, batch, histogram);
+}
+#endif
+
+bool ol_stack_count(struct ol_stack *stack, const struct ol_batch *batch, uint64_t *histogram)
+{
+    if (!reserve(stack, batch->pages_total)) return false;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("popcnt")) return count_batch_popcnt(stack, batch, histogram);
+#endif
+    return count_batch(stack, batch, histogram);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The curves of LRU and OPT for all sizes in one pass, against the simulation of each size; a sampled one against the
+ * exact one and its own bound. On random traces, and on a recorded one (tests/data/true.lackey.zst).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/future.h"
+#include "analysis/opt_stack.h"
+#include "analysis/shards.h"
+#include "analysis/stack.h"
+#include "machine/ideal/ideal.h"
+#include "onelevel/core.h"
+#include "tests/support/random.h"
+#include "trace/numbering.h"
+
+enum { PAGE_SHIFT = 12 };
+
+struct curves {
+    struct ol_future *trace;
+    uint64_t references;
+    uint32_t pages;
+    uint64_t *lru, *opt; /* histograms of distances */
+};
+
+static void add(struct curves *curves, const struct ol_batch *batch)
+{
+    assert_true(ol_future_add(curves->trace, batch));
+    curves->references += batch->count;
+    for (size_t i = 0; batch->counts && i < batch->count; i++) curves->references += batch->counts[i] - 1;
+    curves->pages = batch->pages_total;
+}
+
+/* Both curves, in batches of odd lengths. */
+static void count(struct curves *curves)
+{
+    struct ol_stack *lru = ol_stack_create();
+    struct ol_opt_stack *opt = ol_opt_stack_create(curves->pages);
+    struct ol_batch batch;
+    curves->lru = calloc((size_t)curves->pages + 1, sizeof(uint64_t));
+    curves->opt = calloc((size_t)curves->pages + 1, sizeof(uint64_t));
+    assert_true(lru && opt && curves->lru && curves->opt);
+    for (size_t at = 0;; at += batch.count) {
+        ol_future_batch(curves->trace, at, 1 + at % 4999, &batch);
+        if (!batch.count) break;
+        assert_true(ol_stack_count(lru, &batch, curves->lru));
+        ol_opt_stack_count(opt, &batch, curves->opt);
+    }
+    ol_stack_destroy(lru);
+    ol_opt_stack_destroy(opt);
+}
+
+static void release(struct curves *curves)
+{
+    ol_future_destroy(curves->trace);
+    free(curves->lru);
+    free(curves->opt);
+}
+
+static uint64_t simulated(const struct curves *curves, const struct ol_policy_ops *policy, uint32_t frames)
+{
+    struct ol_ideal_counters counters;
+    struct ol_ideal *ideal;
+    struct ol_batch batch;
+    assert_int_equal(ol_ideal_create(policy, NULL, frames, &ideal), OL_OK);
+    ol_future_batch(curves->trace, 0, SIZE_MAX, &batch);
+    assert_int_equal(ol_ideal_run(ideal, &batch), OL_OK);
+    ol_ideal_get_counters(ideal, &counters);
+    ol_ideal_destroy(ideal);
+    assert_int_equal(counters.references, curves->references);
+    return counters.faults;
+}
+
+/* Each size, or every so many. */
+static void compare(const struct curves *curves, uint32_t step)
+{
+    uint64_t lru = curves->references, opt = curves->references;
+    for (uint32_t frames = 1; frames <= curves->pages; frames++) {
+        lru -= curves->lru[frames];
+        opt -= curves->opt[frames];
+        assert_true(opt <= lru);
+        if (frames % step && frames != curves->pages) continue;
+        assert_int_equal(simulated(curves, &ol_policy_lru, frames), lru);
+        assert_int_equal(simulated(curves, &ol_policy_opt, frames), opt);
+    }
+    assert_int_equal(lru, curves->pages);
+    assert_int_equal(opt, curves->pages);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    enum { LENGTH = 20000, PAGES = 90 };
+    static uint32_t pages[LENGTH], counts[LENGTH];
+    for (unsigned kind = 0; kind < 4; kind++) {
+        struct curves curves = {.trace = ol_future_create()};
+        uint32_t number[PAGES], known = 0;
+        uint64_t seed = 3 + kind;
+        memset(number, 0xff, sizeof(number));
+        for (unsigned i = 0; i < LENGTH; i++) {
+            const unsigned wide = (unsigned)ol_random_below(&seed, PAGES), near = (unsigned)ol_random_below(&seed, 12);
+            const unsigned page = kind == 0   ? wide
+                                  : kind == 1 ? i % PAGES
+                                  : kind == 2 ? (i / 500 * 7 + near) % PAGES
+                                              : near * near / 2;
+            if (number[page] == UINT32_MAX) number[page] = known++;
+            pages[i] = number[page];
+            counts[i] = 1 + (uint32_t)ol_random_below(&seed, 3);
+        }
+        const struct ol_batch batch = {
+            .pages = pages, .counts = kind % 2 ? counts : NULL, .count = LENGTH, .pages_total = known};
+        add(&curves, &batch);
+        count(&curves);
+        compare(&curves, 1);
+        release(&curves);
+    }
+}
+
+/* Many pages, so that the line is made longer and the tree higher: distances are known. */
+static void test_large(void **state)
+{
+    (void)state;
+    enum { PAGES = 200000 };
+    struct ol_stack *stack = ol_stack_create();
+    uint32_t distance;
+    assert_non_null(stack);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t page = 0; page < PAGES; page++) {
+            assert_true(ol_stack_reference(stack, page, &distance));
+            assert_int_equal(distance, round ? PAGES : 0);
+        }
+    }
+    for (uint32_t page = PAGES; page--;) {
+        assert_true(ol_stack_reference(stack, page, &distance));
+        assert_int_equal(distance, PAGES - page);
+    }
+    for (uint32_t page = 0; page < PAGES; page += 1001) {
+        assert_true(ol_stack_reference(stack, page, &distance));
+        assert_int_equal(distance, page + 1);
+        assert_true(ol_stack_reference(stack, page, &distance));
+        assert_int_equal(distance, 1);
+        for (uint32_t back = page + 1; back--;) assert_true(ol_stack_reference(stack, back, &distance));
+        if (page > 10000) break;
+    }
+    ol_stack_destroy(stack);
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    static struct ol_reference references[OL_NUMBERING_BATCH_MAX];
+    const struct ol_trace_options options = {.page_shift = PAGE_SHIFT, .last_va = UINT64_MAX};
+    struct curves curves = {.trace = ol_future_create()};
+    struct ol_numbering *numbering = ol_numbering_create();
+    struct ol_trace *trace;
+    struct ol_batch batch;
+    char message[256];
+    size_t read;
+    assert_int_equal(ol_trace_open(OL_TEST_DATA "/true.lackey.zst", &options, &trace, message, sizeof(message)),
+                     OL_TRACE_OK);
+    while (ol_trace_read(trace, references, OL_NUMBERING_BATCH_MAX, &read) == OL_TRACE_OK && read) {
+        assert_true(ol_numbering_add(numbering, references, read, PAGE_SHIFT, &batch));
+        add(&curves, &batch);
+    }
+    ol_trace_close(trace);
+    assert_int_equal(ol_numbering_pages(numbering), curves.pages);
+    count(&curves);
+    compare(&curves, 13);
+    ol_numbering_destroy(numbering);
+    release(&curves);
+}
+
+/* The exact curve lies within the bound at 99 of 100 sizes, and the bound is no wider than it must be. */
+static void test_sample(void **state)
+{
+    (void)state;
+    enum { LENGTH = 400000, PAGES = 8192, RATE = OL_SHARDS_RATE_ONE / 8 };
+    struct ol_shards *shards = ol_shards_create(RATE);
+    struct ol_stack *stack = ol_stack_create();
+    uint32_t *number = malloc(PAGES * sizeof(uint32_t)), known = 0, distance;
+    uint64_t *histogram = calloc(PAGES + 1, sizeof(uint64_t)), seed = 9, faults = LENGTH, size = 0;
+    assert_true(shards && stack && number && histogram);
+    memset(number, 0xff, PAGES * sizeof(uint32_t));
+    for (unsigned i = 0; i < LENGTH; i++) {
+        uint32_t page = (uint32_t)ol_random_below(&seed, PAGES);
+        if (ol_random_below(&seed, 3)) page = (uint32_t)ol_random_below(&seed, 1 + page / 4);
+        assert_true(ol_stack_reference(stack, page, &distance));
+        histogram[distance]++;
+        if (!ol_shards_samples(shards, page)) {
+            ol_shards_skip(shards, 1);
+            continue;
+        }
+        if (number[page] == UINT32_MAX) number[page] = known++;
+        assert_true(ol_shards_reference(shards, page, number[page], 1));
+    }
+    assert_int_equal(ol_shards_references(shards), LENGTH);
+    assert_in_range(ol_shards_pages(shards), PAGES / 10, PAGES / 6);
+    struct ol_shards_point point;
+    unsigned points = 0, outside = 0;
+    double width = 0;
+    for (; ol_shards_point(shards, points, &point); points++) {
+        while (size < point.size && size < PAGES) faults -= histogram[++size];
+        const double exact = (double)faults / LENGTH;
+        if (exact < point.least || exact > point.most) outside++;
+        width += point.most - point.least;
+    }
+    assert_int_equal(points, ol_shards_pages(shards));
+    assert_true(outside * 100 <= points);
+    assert_true(width / points < 0.35);
+    free(number);
+    free(histogram);
+    ol_shards_destroy(shards);
+    ol_stack_destroy(stack);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_sample),
+    };
+    return cmocka_run_group_tests_name("curves", tests, NULL, NULL);
+}
