@@ -45,6 +45,12 @@ static void aging_insert(struct ol_policy *policy, ol_frame_no frame)
     enqueue(policy, LEFTMOST, frame);
 }
 
+/* Behind all others. */
+static void aging_spare(struct ol_policy *policy, ol_frame_no frame)
+{
+    enqueue(policy, COUNTERS - 1, frame);
+}
+
 static void aging_remove(struct ol_policy *policy, ol_frame_no frame)
 {
     struct aging_state *aging = policy->state;
@@ -85,6 +91,7 @@ const struct ol_policy_ops ol_policy_aging = {
     .init = aging_init,
     .insert = aging_insert,
     .remove = aging_remove,
+    .spare = aging_spare,
     .victim = aging_victim,
     .tick = aging_tick,
 };

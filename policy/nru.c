@@ -44,6 +44,12 @@ static void nru_insert(struct ol_policy *policy, ol_frame_no frame)
     enqueue(policy, REFERENCED, frame);
 }
 
+/* Behind all others. */
+static void nru_spare(struct ol_policy *policy, ol_frame_no frame)
+{
+    enqueue(policy, REFERENCED | MODIFIED, frame);
+}
+
 static void nru_remove(struct ol_policy *policy, ol_frame_no frame)
 {
     struct nru_state *nru = policy->state;
@@ -96,6 +102,7 @@ const struct ol_policy_ops ol_policy_nru = {
     .init = nru_init,
     .insert = nru_insert,
     .remove = nru_remove,
+    .spare = nru_spare,
     .victim = nru_victim,
     .tick = nru_tick,
 };
