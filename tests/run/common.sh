@@ -39,7 +39,7 @@ elif [ "$who" = user ] && [ "$(id -u)" = 0 ]; then
     as='setpriv --reuid=65534 --regid=65534 --clear-groups'
     # This user may not be able to reach the build, nor this folder.
     mkdir "$folder/copy"
-    for file in "$onelevel" "$2/libonelevel-run.so" "$programs"/run_* "$here"/*.sh; do
+    for file in "$onelevel" "$2/libonelevel-run.so" "$programs"/run_* "$here"/*.sh "$here"/*.py; do
         [ -d "$file" ] || cp "$file" "$folder/copy"
     done
     chmod 755 "$folder/copy" "$folder/copy"/*
@@ -63,8 +63,9 @@ managed()
     ram=$1
     shift
     status=0
-    $as $where $sampler "$onelevel" run --ram "$ram" --stats-json "$folder/account" $options -- "$@" \
+    $as $where $sampler "$onelevel" run $limit "$ram" --stats-json "$folder/account" $options -- "$@" \
         >"$folder/out" 2>"$folder/err" || status=$?
     echo "$status" >"$folder/status"
 }
-sampler=
+sampler=    # a command before it
+limit=--ram # what is limited

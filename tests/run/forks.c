@@ -197,7 +197,7 @@ static void test_threads(void)
     atomic_store(&stop, false);
     for (uintptr_t i = 0; i < WRITERS; i++)
         CHECK(pthread_create(&threads[i], NULL, write_on, (void *)i) == 0, "thread"); // NOLINT
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 4; i++) {
         (void)nanosleep(&(struct timespec){0, 30000000}, NULL);
         lock_parts(true); /* the rounds are whole */
         const pid_t pid = fork_checked();
@@ -211,7 +211,7 @@ static void test_threads(void)
         expect_status(pid, i << 8);
     }
     /* Without care for the writers: a child works, whatever they were doing. */
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 4; i++) {
         const pid_t pid = fork_checked();
         if (pid == 0) {
             stamp_all(78);

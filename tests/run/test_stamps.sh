@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The stamp checker for a minute in a quarter of its memory, and shortly in other ways.
+# The stamp checker for 20 s in a quarter of its memory, and shortly in other ways.
 set -eu
 . "$(dirname "$0")/common.sh" "$1" "$2"
 
@@ -13,7 +13,7 @@ stamps()
     echo "$* $options: $(figure faults_major) major faults, $(grep accesses "$folder/err")"
 }
 
-stamps 32M "$programs/run_stamps" 60 128
+stamps 32M "$programs/run_stamps" 20 128
 for options in --no-move '--faults protection' '--policy second-chance' '--policy clock' '--swap file' '--swap compressed' '--swap compressed=zstd:3,file --encrypt'; do
     stamps 32M "$programs/run_stamps" 4 64
 done

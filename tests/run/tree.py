@@ -4,10 +4,11 @@
 
 usage: tree.py COMMAND...      exit status: the command's, or 128 plus the signal that ended it
 
-The last line on standard error: "tree: MOST bytes of PROCESSES, SAMPLES samples": the most that managed pages,
-compressed stores and tables of all processes ever took at a time, pages that several share counted once (Pss), the
-most processes that were managed at a time, and how often there was something to measure. All are stopped while they
-are looked at, so that nothing moves meanwhile.
+The last line on standard error: "tree: MOST bytes of PROCESSES, SAMPLES samples, PAGES bytes of pages": the most that
+managed pages, compressed stores and tables of all processes ever took at a time, pages that several share counted once
+(Pss), the most processes that were managed at a time, how often there was something to measure, and the most that
+managed pages alone took (with UFFDIO_MOVE, which tells the arena). All are stopped while they are looked at, so that
+nothing moves meanwhile.
 """
 import os
 import signal
@@ -47,17 +48,17 @@ def is_managed(pid):
 
 
 def held_if_any(pid):
-    """0 for one that has ended."""
+    """Zeros for one that has ended."""
     try:
         return held(pid)
     except OSError:
-        return 0
+        return 0, 0
 
 
 def held(pid):
-    """Bytes of the window and of what the runtime reserved (arena, store, tables): mapped without reserving swap."""
-    total = pss = 0
-    counts = False
+    """Bytes of the window and of what the runtime reserved (arena, store, tables): mapped without reserving swap and
+    without huge pages. Of these, bytes of pages: the window and the arena, which is registered for moves."""
+    total = pages = pss = 0
     with open(f"/proc/{pid}/smaps") as smaps:
         for line in smaps:
             words = line.split()
@@ -65,9 +66,11 @@ def held(pid):
                 first, is_file = int(words[0].split("-")[0], 16), words[4] != "0"
             elif words[0] == "Pss:":
                 pss = int(words[1]) * 1024
-            elif words[0] == "VmFlags:" and not is_file and (WINDOW_FIRST <= first < WINDOW_END or "nr" in words):
+            elif words[0] == "VmFlags:" and not is_file and {"nr", "nh"} <= set(words):
                 total += pss
-    return total
+                if WINDOW_FIRST <= first < WINDOW_END or "uw" in words:
+                    pages += pss
+    return total, pages
 
 
 def stop(pids):
@@ -95,20 +98,21 @@ def send(pids, number):
 def sample(pids):
     try:
         stop(pids)
-        return sum(held_if_any(pid) for pid in pids)
+        return tuple(map(sum, zip(*(held_if_any(pid) for pid in pids)))) or (0, 0)
     finally:
         send(pids, signal.SIGCONT)
 
 
 def main():
-    most = processes = samples = 0
+    most = most_pages = processes = samples = 0
     command = subprocess.Popen(sys.argv[1:])
     while command.poll() is None:
         pids = [pid for pid in descendants(command.pid) if is_managed(pid)]
-        now = sample(pids)
-        most, processes, samples = max(most, now), max(processes, len(pids)), samples + (now > 0)
+        now, pages = sample(pids)
+        most, most_pages = max(most, now), max(most_pages, pages)
+        processes, samples = max(processes, len(pids)), samples + (now > 0)
         time.sleep(EVERY_S)
-    print(f"tree: {most} bytes of {processes}, {samples} samples", file=sys.stderr)
+    print(f"tree: {most} bytes of {processes}, {samples} samples, {most_pages} bytes of pages", file=sys.stderr)
     return command.returncode if command.returncode >= 0 else 128 - command.returncode
 
 

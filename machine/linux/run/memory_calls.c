@@ -476,7 +476,7 @@ static long call_lock_all(const struct ol_call *call)
     return flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || !(flags & (MCL_CURRENT | MCL_FUTURE)) ? -EINVAL : 0;
 }
 
-bool ol_memory_call(struct ol_call *call, long *result)
+static bool answer(struct ol_call *call, long *result)
 {
     const bool ours = span_in_window((unsigned long)call->argument[0], (unsigned long)call->argument[1]);
     switch (call->number) {
@@ -496,4 +496,12 @@ bool ol_memory_call(struct ol_call *call, long *result)
     case SYS_msync: *result = ours ? call_lock(call) : ol_call_raw(call); return true;
     default: return false;
     }
+}
+
+/* Regions are tables, too, and a program may change many of them between two faults. */
+bool ol_memory_call(struct ol_call *call, long *result)
+{
+    if (!answer(call, result)) return false;
+    ol_memory_tend(ol_runtime.memory);
+    return true;
 }
