@@ -122,7 +122,8 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     if (all->file_buffered && all->file_pages_written)
         row(to, "swap file", "buffered", "its file system refuses direct I/O: the page cache holds copies");
     if (all->file_pages_damaged)
-        row_count(to, "reads of damaged pages", all->file_pages_damaged, "came back from the swap file other than they went");
+        row_count(to, "reads of damaged pages", all->file_pages_damaged,
+                  "came back from the swap file other than they went");
     if (core->frames_over_budget_peak)
         row_size(to, "over the budget, peak", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES,
                  "swap was full or failed");
@@ -173,6 +174,7 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "swapped_out_pages", figures.swapped_out);
     put(object, "swapped_in_pages", figures.swapped_in);
     put(object, "swap_file_pages_written", all->file_pages_written);
+    put(object, "demoted_pages", all->demoted_pages);
     put(object, "swap_file_pages_read", all->file_pages_read);
     put(object, "swap_file_pages_read_together", all->file_pages_read_together);
     (void)json_object_set_new(object, "swap_file_buffered", json_boolean(all->file_buffered));

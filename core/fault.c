@@ -258,6 +258,19 @@ static void unbind(struct ol_system *system, ol_frame_no number, ol_slot slot)
     ol_frame_release(system, number);
 }
 
+/* A page was missed and read. Would it be resident still if there were so many more frames as are lent? And does the
+ * pager keep it? */
+static void count_read(struct ol_system *system, ol_frame_no number)
+{
+    const struct ol_frame *frame = &system->frame[number];
+    const uint8_t left = ol_anon_at(system, frame->anon)->left, ago = (uint8_t)(ol_eviction_clock(system) - left);
+    const bool kept = frame->slot != OL_NO_SLOT,
+               near = ago * ol_eviction_clock_unit(system) < system->lent + 2 * ol_eviction_clock_unit(system);
+    if (kept) system->count.reads_kept++;
+    if (near) system->count.reads_near++;
+    if (near && kept) system->count.reads_near_kept++;
+}
+
 /* After a page was read: it is in use, or was unmapped meanwhile. False: the latter. */
 static bool has_come(struct ol_system *system, ol_frame_no number)
 {
@@ -298,6 +311,7 @@ static enum ol_status batch_read(struct fault *fault, struct batch *batch)
         } else if (!has_come(system, frames[i])) {
             batch->of[i].anon = OL_NIL;
         } else if (wanted) {
+            count_read(system, frames[i]);
             fault_becomes(fault, FAULT_MAJOR);
         } else {
             system->count.prefetched++;

@@ -76,7 +76,8 @@ enum ol_anon_state {
 
 /* A page of private anonymous memory. */
 struct ol_anon {
-    uint32_t refs : 30; /* s: nodes that hold it; 0 only while its frame is BUSY or CLEANING (then freed after I/O) */
+    uint32_t refs : 22; /* s: nodes that hold it; 0 only while its frame is BUSY or CLEANING (then freed after I/O) */
+    uint32_t left : 8;  /* s: if OL_ANON_SWAPPED: when it lost its frame, see ol_eviction_clock */
     uint32_t state : 2; /* s: enum ol_anon_state */
     uint32_t where;     /* s: */
 };
@@ -333,6 +334,16 @@ void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame
 void ol_swap_wait(struct ol_system *system);
 
 /* reclaim.c */
+/* Counts evictions, in parts of the budget; ol_anon.left keeps the last 8 bits. */
+enum { OL_EVICTION_CLOCK_PARTS = 32 };
+static inline uint64_t ol_eviction_clock_unit(const struct ol_system *system)
+{
+    return system->budget / OL_EVICTION_CLOCK_PARTS + 1;
+}
+static inline uint8_t ol_eviction_clock(const struct ol_system *system)
+{
+    return (uint8_t)(system->count.evictions / ol_eviction_clock_unit(system));
+}
 /* Works until free and standby frames together are `target`, or nothing more can be had. May drop the lock. */
 void ol_reclaim(struct ol_system *system, uint32_t target);
 /* A free frame, now BUSY; reclaims if there is none. May drop the lock: *dropped is then set. OL_E_NO_FRAMES. */

@@ -24,6 +24,7 @@ static ol_frame_no evict(struct ol_system *system)
         anon->state = OL_ANON_ZERO;
     } else {
         anon->state = OL_ANON_SWAPPED;
+        anon->left = ol_eviction_clock(system);
         system->count.pages_swapped++;
     }
     anon->where = frame->slot;

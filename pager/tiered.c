@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/tiered.h"
 
-#include "pager/reserve.h"
-
 #include <assert.h>
+#include <string.h>
+
+#include "pager/lock.h"
+#include "pager/reserve.h"
 
 /* Where a slot's page is. */
 enum home { NOWHERE, FIRST, SECOND, HOMES };
 
+enum { CLUSTER_SLOTS = 64, DEMOTED_AT_ONCE = 16, CLUSTERS_LOOKED_AT = 8 };
+#define NO_CLUSTER UINT32_MAX
+
+/* Neighbouring slots, which the core gives out together. */
+struct cluster {
+    uint32_t before, after; /* t: in the list of those that may have pages in the first, oldest first */
+    uint32_t users;         /* t: pages of it in requests under way */
+    bool is_listed;         /* t: */
+};
+
+/* Lock letters: c: constant; t: the lock; d: the demotion lock, which is taken before the other. */
 struct tiered {
     struct ol_pager pager;
-    struct ol_pager *tiers[HOMES]; /* c: by home; NOWHERE has none */
-    uint8_t *homes;                /* c: the table; by slot, enum home. An entry belongs to whoever uses the slot */
+    struct ol_pager *tiers[HOMES];  /* c: by home; NOWHERE has none */
+    bool (*is_over)(void *context); /* c: */
+    void *context;                  /* c: */
+    uint8_t *homes; /* c: the table; by slot, enum home. An entry belongs to whoever uses the slot; that of an idle
+                       slot, which demotion may change, is t: */
+    struct cluster *clusters; /* c: the table */
+    struct ol_futex_mutex lock;
+    struct ol_futex_mutex demotion;
+    uint32_t oldest, youngest; /* t: clusters, or NO_CLUSTER */
+    uint32_t demoting;         /* t: the cluster whose pages are moving on; no request may use it */
+    uint64_t discarded;        /* t: its slots that were discarded meanwhile */
+    uint64_t pages_demoted;    /* t: */
+    uint32_t slots_touched;    /* t: slots from here on were never written */
+    char *buffer;              /* d: DEMOTED_AT_ONCE pages, lazily backed */
 };
 
 /* A part of a request that goes to one tier. */
@@ -61,6 +86,143 @@ static void part_submit(struct part *part, struct ol_pager *tier, struct ol_io *
     for (uint32_t n = 0; n < part->io.count; n++) whole->status[part->from[n]] = part->io.status[n];
 }
 
+/* --- clusters ---------------------------------------------------------------------------------------------------- */
+
+static void list_push(struct tiered *tiered, uint32_t number)
+{
+    struct cluster *cluster = &tiered->clusters[number];
+    if (cluster->is_listed) return;
+    *cluster = (struct cluster){tiered->youngest, NO_CLUSTER, cluster->users, true};
+    if (tiered->youngest == NO_CLUSTER) tiered->oldest = number;
+    else tiered->clusters[tiered->youngest].after = number;
+    tiered->youngest = number;
+}
+
+static void list_remove(struct tiered *tiered, uint32_t number)
+{
+    struct cluster *cluster = &tiered->clusters[number];
+    if (cluster->before == NO_CLUSTER) tiered->oldest = cluster->after;
+    else tiered->clusters[cluster->before].after = cluster->after;
+    if (cluster->after == NO_CLUSTER) tiered->youngest = cluster->before;
+    else tiered->clusters[cluster->after].before = cluster->before;
+    cluster->is_listed = false;
+}
+
+/* Keeps the request's clusters where they are until clusters_leave; waits for the one that is being demoted. */
+static void clusters_use(struct tiered *tiered, const struct ol_io *io)
+{
+    ol_futex_lock(&tiered->lock);
+    for (uint32_t i = 0; i < io->count; i++) {
+        const uint32_t number = io->slots[i] / CLUSTER_SLOTS;
+        while (tiered->demoting == number) {
+            ol_futex_unlock(&tiered->lock);
+            ol_futex_lock(&tiered->demotion);
+            ol_futex_unlock(&tiered->demotion);
+            ol_futex_lock(&tiered->lock);
+        }
+        tiered->clusters[number].users++;
+    }
+    ol_futex_unlock(&tiered->lock);
+}
+
+static void clusters_leave(struct tiered *tiered, const struct ol_io *io)
+{
+    ol_futex_lock(&tiered->lock);
+    for (uint32_t i = 0; i < io->count; i++) {
+        const ol_slot slot = io->slots[i];
+        tiered->clusters[slot / CLUSTER_SLOTS].users--;
+        if (tiered->homes[slot] == FIRST && io->op == OL_IO_WRITE) list_push(tiered, slot / CLUSTER_SLOTS);
+        if (slot >= tiered->slots_touched) tiered->slots_touched = slot + 1;
+    }
+    ol_futex_unlock(&tiered->lock);
+}
+
+/* --- demotion ---------------------------------------------------------------------------------------------------- */
+
+/* Takes the oldest cluster that no request uses; NO_CLUSTER if there is none nearby. */
+static uint32_t demotion_begin(struct tiered *tiered)
+{
+    ol_futex_lock(&tiered->lock);
+    uint32_t number = tiered->oldest;
+    for (int i = 0; i < CLUSTERS_LOOKED_AT && number != NO_CLUSTER && tiered->clusters[number].users; i++)
+        number = tiered->clusters[number].after;
+    if (number != NO_CLUSTER && tiered->clusters[number].users) number = NO_CLUSTER;
+    if (number != NO_CLUSTER) list_remove(tiered, number);
+    tiered->demoting = number;
+    tiered->discarded = 0;
+    ol_futex_unlock(&tiered->lock);
+    return number;
+}
+
+/* One word a page in the first costs nothing there. */
+static bool page_is_word(const char *page, uint32_t page_bytes)
+{
+    return memcmp(page, page + sizeof(uint64_t), page_bytes - sizeof(uint64_t)) == 0;
+}
+
+/* Copies up to DEMOTED_AT_ONCE slots from the first to the second. *copied: which, as bits of the cluster. */
+static void demote_some(struct tiered *tiered, const ol_slot *slots, uint32_t n, uint64_t *copied)
+{
+    struct part read, write;
+    struct ol_io whole = {.op = OL_IO_READ, .count = n, .slots = slots};
+    void *pages[DEMOTED_AT_ONCE];
+    for (uint32_t i = 0; i < n; i++) pages[i] = tiered->buffer + (size_t)i * tiered->pager.page_bytes;
+    whole.pages = pages;
+    part_init(&read, OL_IO_READ);
+    for (uint32_t i = 0; i < n; i++) part_add(&read, &whole, i);
+    part_submit(&read, tiered->tiers[FIRST], &whole);
+    part_init(&write, OL_IO_WRITE);
+    for (uint32_t i = 0; i < n; i++)
+        if (whole.status[i] == OL_OK && !page_is_word(pages[i], tiered->pager.page_bytes)) part_add(&write, &whole, i);
+    part_submit(&write, tiered->tiers[SECOND], &whole);
+    for (uint32_t i = 0; i < write.io.count; i++)
+        if (write.io.status[i] == OL_OK) *copied |= 1ULL << write.slots[i] % CLUSTER_SLOTS;
+}
+
+/* The copies take the place of what was in the first. What could not be copied stays. */
+static void demotion_end(struct tiered *tiered, uint32_t number, uint64_t copied)
+{
+    struct ol_pager *first = tiered->tiers[FIRST], *second = tiered->tiers[SECOND];
+    bool left = false;
+    ol_futex_lock(&tiered->lock);
+    for (uint32_t i = 0; i < CLUSTER_SLOTS; i++) {
+        const ol_slot slot = number * CLUSTER_SLOTS + i;
+        const bool is_copied = copied >> i & 1, is_discarded = tiered->discarded >> i & 1;
+        if (slot >= tiered->pager.capacity || tiered->homes[slot] != FIRST) continue;
+        if (is_copied || is_discarded) first->ops->discard(first, slot);
+        if (is_copied && is_discarded) second->ops->discard(second, slot);
+        if (is_copied || is_discarded) tiered->homes[slot] = is_discarded ? NOWHERE : SECOND;
+        else left = true;
+        if (is_copied && !is_discarded) tiered->pages_demoted++;
+    }
+    if (left) list_push(tiered, number);
+    tiered->demoting = NO_CLUSTER;
+    ol_futex_unlock(&tiered->lock);
+}
+
+/* Moves a cluster on to the second. False if there is none, or it would not go. */
+static bool demote(struct tiered *tiered)
+{
+    ol_slot slots[CLUSTER_SLOTS];
+    uint64_t copied = 0;
+    uint32_t n = 0;
+    if (!ol_futex_trylock(&tiered->demotion)) return false; /* another thread is at it */
+    const uint32_t number = demotion_begin(tiered);
+    if (number != NO_CLUSTER) {
+        for (ol_slot slot = number * CLUSTER_SLOTS; n < CLUSTER_SLOTS && slot < tiered->pager.capacity; slot++) {
+            if (slot / CLUSTER_SLOTS != number) break;
+            if (tiered->homes[slot] == FIRST) slots[n++] = slot;
+        }
+        for (uint32_t done = 0; done < n; done += DEMOTED_AT_ONCE)
+            demote_some(tiered, slots + done, n - done < DEMOTED_AT_ONCE ? n - done : DEMOTED_AT_ONCE, &copied);
+        demotion_end(tiered, number, copied);
+    }
+    ol_futex_unlock(&tiered->demotion);
+    return copied != 0;
+}
+
+/* --- the pager --------------------------------------------------------------------------------------------------- */
+
 static void io_read(struct tiered *tiered, struct ol_io *io)
 {
     for (uint32_t i = 0; i < io->count; i++) io->status[i] = OL_E_IO; /* what is nowhere cannot be read */
@@ -101,8 +263,13 @@ static void tiered_submit(struct ol_pager *pager, struct ol_io *io)
 {
     assert(io->count > 0 && io->count <= OL_IO_PAGES_MAX);
     for (uint32_t i = 0; i < io->count; i++) assert(io->slots[i] < pager->capacity);
-    if (io->op == OL_IO_READ) io_read(tiered_of(pager), io);
-    else io_write(tiered_of(pager), io);
+    struct tiered *tiered = tiered_of(pager);
+    const bool writes = io->op == OL_IO_WRITE;
+    if (writes && tiered->is_over && tiered->is_over(tiered->context)) (void)demote(tiered);
+    clusters_use(tiered, io);
+    if (writes) io_write(tiered, io);
+    else io_read(tiered, io);
+    clusters_leave(tiered, io);
     io->complete(io);
 }
 
@@ -110,18 +277,29 @@ static void tiered_discard(struct ol_pager *pager, ol_slot slot)
 {
     struct tiered *tiered = tiered_of(pager);
     assert(slot < pager->capacity);
-    struct ol_pager *tier = tiered->tiers[tiered->homes[slot]];
-    if (!tier) return;
-    tiered->homes[slot] = NOWHERE;
-    tier->ops->discard(tier, slot);
+    ol_futex_lock(&tiered->lock);
+    const enum home home = tiered->homes[slot];
+    if (home == FIRST && tiered->demoting == slot / CLUSTER_SLOTS) {
+        tiered->discarded |= 1ULL << slot % CLUSTER_SLOTS; /* by whoever moves it */
+    } else if (home != NOWHERE) {
+        tiered->homes[slot] = NOWHERE;
+        tiered->tiers[home]->ops->discard(tiered->tiers[home], slot);
+    }
+    ol_futex_unlock(&tiered->lock);
 }
 
+/* A page that was read from the second has been wanted: while the first has room, it goes there next. */
 static bool tiered_keep(struct ol_pager *pager, ol_slot slot)
 {
-    const struct tiered *tiered = tiered_of(pager);
+    struct tiered *tiered = tiered_of(pager);
     assert(slot < pager->capacity);
-    struct ol_pager *tier = tiered->tiers[tiered->homes[slot]];
-    return tier && tier->ops->keep(tier, slot);
+    ol_futex_lock(&tiered->lock);
+    const enum home home = tiered->homes[slot];
+    struct ol_pager *tier = tiered->tiers[home];
+    const bool rises = home == SECOND && tiered->is_over && !tiered->is_over(tiered->context);
+    const bool keep = tier && !rises && tier->ops->keep(tier, slot);
+    ol_futex_unlock(&tiered->lock);
+    return keep;
 }
 
 static enum ol_status tiered_flush(struct ol_pager *pager)
@@ -135,12 +313,29 @@ static enum ol_status tiered_flush(struct ol_pager *pager)
     return status;
 }
 
+static size_t buffer_bytes(const struct tiered *tiered)
+{
+    return (size_t)DEMOTED_AT_ONCE * tiered->pager.page_bytes;
+}
+
+static size_t clusters_bytes(const struct tiered *tiered)
+{
+    return ((size_t)tiered->pager.capacity / CLUSTER_SLOTS + 1) * sizeof(*tiered->clusters);
+}
+
+static void tables_release(struct tiered *tiered)
+{
+    ol_release(tiered->homes, tiered->pager.capacity);
+    ol_release(tiered->clusters, clusters_bytes(tiered));
+    ol_release(tiered->buffer, buffer_bytes(tiered));
+    ol_release(tiered, sizeof *tiered);
+}
+
 static void tiered_close(struct ol_pager *pager)
 {
     struct tiered *tiered = tiered_of(pager);
     for (unsigned home = FIRST; home < HOMES; home++) tiered->tiers[home]->ops->close(tiered->tiers[home]);
-    ol_release(tiered->homes, pager->capacity);
-    ol_release(tiered, sizeof *tiered);
+    tables_release(tiered);
 }
 
 static const struct ol_pager_ops tiered_ops = {
@@ -152,20 +347,38 @@ static const struct ol_pager_ops tiered_ops = {
     .close = tiered_close,
 };
 
-enum ol_status ol_tiered_create(struct ol_pager *first, struct ol_pager *second, struct ol_pager **out)
+enum ol_status ol_tiered_create(const struct ol_tiered_options *options, struct ol_pager **out)
 {
+    struct ol_pager *first = options->first, *second = options->second;
     const uint32_t capacity = first->capacity < second->capacity ? first->capacity : second->capacity;
     if (first->page_bytes != second->page_bytes) return OL_E_INVALID;
     struct tiered *tiered = ol_reserve(sizeof *tiered);
     if (!tiered) return OL_E_NO_META;
+    tiered->pager = (struct ol_pager){&tiered_ops, first->page_bytes, capacity};
     tiered->homes = ol_reserve(capacity);
-    if (!tiered->homes) {
-        ol_release(tiered, sizeof *tiered);
+    tiered->clusters = ol_reserve(clusters_bytes(tiered));
+    tiered->buffer = ol_reserve(buffer_bytes(tiered));
+    if (!tiered->homes || !tiered->clusters || !tiered->buffer) {
+        tables_release(tiered);
         return OL_E_NO_META;
     }
-    tiered->pager = (struct ol_pager){&tiered_ops, first->page_bytes, capacity};
     tiered->tiers[FIRST] = first;
     tiered->tiers[SECOND] = second;
+    tiered->is_over = options->is_over;
+    tiered->context = options->context;
+    tiered->oldest = tiered->youngest = tiered->demoting = NO_CLUSTER;
     *out = &tiered->pager;
     return OL_OK;
+}
+
+void ol_tiered_statistics(struct ol_pager *pager, struct ol_tiered_statistics *out)
+{
+    struct tiered *tiered = tiered_of(pager);
+    assert(pager->ops == &tiered_ops);
+    ol_futex_lock(&tiered->lock);
+    out->pages_demoted = tiered->pages_demoted;
+    out->metadata_bytes = sizeof *tiered + tiered->slots_touched +
+                          (tiered->slots_touched / CLUSTER_SLOTS + 1) * sizeof(struct cluster) +
+                          (tiered->pages_demoted ? buffer_bytes(tiered) : 0);
+    ol_futex_unlock(&tiered->lock);
 }

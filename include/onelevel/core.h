@@ -42,34 +42,37 @@ struct ol_config {
 
 /* Counts since creation, but for those marked "now". Exact. */
 struct ol_statistics {
-    uint64_t faults;                  /* calls of ol_fault that were resolved */
-    uint64_t faults_zero;             /* … by a page of zeros, first touch */
-    uint64_t faults_major;            /* … by reading from the pager */
-    uint64_t faults_rescued;          /* … by a frame on its way out (standby or modified) */
-    uint64_t faults_soft;             /* … by entering a mapping of a page in use: forgotten, or too few rights */
-    uint64_t faults_copied;           /* … by copying a shared page (copy-on-write) */
-    uint64_t faults_refused;          /* … not resolved: no region, no right, or an error */
-    uint64_t prefetched;              /* pages brought in ahead of their first access: zeros or from the pager */
-    uint64_t prefetched_read;         /* … from the pager */
-    uint64_t prefetch_samples;        /* pages brought in ahead of which is known whether they were used */
-    uint64_t prefetch_samples_used;   /* … and were */
-    uint64_t evictions;               /* pages that lost their frame */
-    uint64_t evictions_clean;         /* … without a write: a valid copy, or zeros, existed */
-    uint64_t writebacks;              /* pages written to the pager */
-    uint64_t read_errors;             /* pages that the pager could not read */
-    uint64_t write_errors;            /* pages that the pager could not write (kept in memory) */
-    uint64_t reclaims_direct;         /* reclaims by a fault that found no free frame */
-    uint64_t reclaims_ahead;          /* reclaims started by the low watermark */
-    uint64_t spared;                  /* times a victim was found busy or wired and put back */
-    uint32_t frames_budget;           /* now */
-    uint32_t frames_in_use;           /* now: frames that hold pages, wired ones included */
-    uint32_t frames_in_use_peak;      /* largest number there was */
-    uint32_t frames_free;             /* now */
-    uint32_t frames_standby;          /* now */
-    uint32_t frames_wired;            /* now */
-    uint32_t frames_lent;             /* now: given to the pager as memory */
-    uint32_t frames_lent_peak;        /* largest number there was */
-    uint32_t frames_over_budget;      /* now: in use beyond the budget, because nothing could be cleaned */
+    uint64_t faults;                /* calls of ol_fault that were resolved */
+    uint64_t faults_zero;           /* … by a page of zeros, first touch */
+    uint64_t faults_major;          /* … by reading from the pager */
+    uint64_t reads_kept;            /* … of which the pager keeps a copy (a file) */
+    uint64_t reads_near;            /* of faults_major, about: with the frames that are lent they would not have been */
+    uint64_t reads_near_kept;       /* … both */
+    uint64_t faults_rescued;        /* … by a frame on its way out (standby or modified) */
+    uint64_t faults_soft;           /* … by entering a mapping of a page in use: forgotten, or too few rights */
+    uint64_t faults_copied;         /* … by copying a shared page (copy-on-write) */
+    uint64_t faults_refused;        /* … not resolved: no region, no right, or an error */
+    uint64_t prefetched;            /* pages brought in ahead of their first access: zeros or from the pager */
+    uint64_t prefetched_read;       /* … from the pager */
+    uint64_t prefetch_samples;      /* pages brought in ahead of which is known whether they were used */
+    uint64_t prefetch_samples_used; /* … and were */
+    uint64_t evictions;             /* pages that lost their frame */
+    uint64_t evictions_clean;       /* … without a write: a valid copy, or zeros, existed */
+    uint64_t writebacks;            /* pages written to the pager */
+    uint64_t read_errors;           /* pages that the pager could not read */
+    uint64_t write_errors;          /* pages that the pager could not write (kept in memory) */
+    uint64_t reclaims_direct;       /* reclaims by a fault that found no free frame */
+    uint64_t reclaims_ahead;        /* reclaims started by the low watermark */
+    uint64_t spared;                /* times a victim was found busy or wired and put back */
+    uint32_t frames_budget;         /* now */
+    uint32_t frames_in_use;         /* now: frames that hold pages, wired ones included */
+    uint32_t frames_in_use_peak;    /* largest number there was */
+    uint32_t frames_free;           /* now */
+    uint32_t frames_standby;        /* now */
+    uint32_t frames_wired;          /* now */
+    uint32_t frames_lent;           /* now: given to the pager as memory */
+    uint32_t frames_lent_peak;      /* largest number there was */
+    uint32_t frames_over_budget;    /* now: in use beyond the budget, because nothing could be cleaned */
     uint32_t frames_over_budget_peak; /* largest number there was */
     uint64_t pages;                   /* now: private pages that exist, resident or swapped */
     uint64_t pages_peak;              /* largest number there was */

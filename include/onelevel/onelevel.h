@@ -71,6 +71,7 @@ struct ol_memory_statistics {
     uint64_t compressed_in_pages;    /* pages ever compressed into the store, same-filled ones not included */
     uint64_t compressed_in_bytes;    /* … and to how many bytes */
     uint64_t compressed_refused;     /* pages that it did not take (full, or they do not compress) */
+    uint64_t demoted_pages;          /* moved on from the compressed store to the swap file */
     uint64_t file_pages_read;
     uint64_t file_pages_written;
     uint64_t file_pages_read_together; /* … with several transfers under way at a time */

@@ -97,6 +97,13 @@ static bool describe(const char *swap, struct description *out)
     return true;
 }
 
+static enum ol_status make_tiers(const struct ol_homes_options *options, struct ol_pager *compressed,
+                                 struct ol_pager *file, struct ol_pager **out)
+{
+    const struct ol_tiered_options tiers = {compressed, file, options->store_is_over, options->budget.context};
+    return ol_tiered_create(&tiers, out);
+}
+
 enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol_pager **top,
                                struct ol_pager **compressed, struct ol_pager **file, const char **error)
 {
@@ -112,7 +119,7 @@ enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol
     if (wanted.compressed) status = make_compressed(options, wanted.level, !wanted.file, compressed);
     if (status == OL_OK && wanted.file)
         status = make_file(options, wanted.directory[0] ? wanted.directory : NULL, file, error);
-    if (status == OL_OK && *compressed && *file) status = ol_tiered_create(*compressed, *file, top);
+    if (status == OL_OK && *compressed && *file) status = make_tiers(options, *compressed, *file, top);
     else *top = *compressed ? *compressed : *file;
     if (status == OL_OK) return OL_OK;
     if (*compressed) (*compressed)->ops->close(*compressed);
@@ -121,12 +128,14 @@ enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol
     return status;
 }
 
-void ol_homes_statistics(struct ol_pager *compressed, struct ol_pager *file, struct ol_homes_statistics *out)
+void ol_homes_statistics(struct ol_pager *top, struct ol_pager *compressed, struct ol_pager *file,
+                         struct ol_homes_statistics *out)
 {
     memset(out, 0, sizeof(*out));
     if (compressed) ol_compressed_statistics(compressed, &out->compressed);
     if (file) ol_swapfile_statistics(file, &out->file);
-    out->metadata_bytes = out->compressed.metadata_bytes + out->file.metadata_bytes;
+    if (compressed && file) ol_tiered_statistics(top, &out->tiers);
+    out->metadata_bytes = out->compressed.metadata_bytes + out->file.metadata_bytes + out->tiers.metadata_bytes;
 }
 
 /* --- what befell a page ----------------------------------------------------------------------------------------- */

@@ -5,19 +5,22 @@
 
 #include "pager/compressed.h"
 #include "pager/swapfile.h"
+#include "pager/tiered.h"
 
 struct ol_homes_options {
     const char *swap; /* as in ol_memory_options, not NULL */
     uint32_t page_bytes;
-    uint64_t swap_bytes;           /* bound of the file; 0: none */
-    bool encrypted;                /* the file */
-    uint64_t store_bytes;          /* the most that the compressed store ever takes */
-    struct ol_store_budget budget; /* asked before the store grows */
+    uint64_t swap_bytes;                         /* bound of the file; 0: none */
+    bool encrypted;                              /* the file */
+    uint64_t store_bytes;                        /* the most that the compressed store ever takes */
+    struct ol_store_budget budget;               /* asked before the store grows */
+    bool (*store_is_over)(void *budget_context); /* asked where a file takes what the store should give up; or NULL */
 };
 
 struct ol_homes_statistics {
     struct ol_compressed_statistics compressed;
     struct ol_swapfile_statistics file;
+    struct ol_tiered_statistics tiers;
     uint64_t metadata_bytes;
 };
 
@@ -27,8 +30,9 @@ struct ol_homes_statistics {
 enum ol_status ol_homes_create(const struct ol_homes_options *options, struct ol_pager **top,
                                struct ol_pager **compressed, struct ol_pager **file, const char **error);
 
-/* Either pager may be NULL. */
-void ol_homes_statistics(struct ol_pager *compressed, struct ol_pager *file, struct ol_homes_statistics *out);
+/* As ol_homes_create made them. */
+void ol_homes_statistics(struct ol_pager *top, struct ol_pager *compressed, struct ol_pager *file,
+                         struct ol_homes_statistics *out);
 
 enum { OL_HOMES_TEXT_BYTES = 256 };
 

@@ -27,6 +27,10 @@ struct ol_memory {
     uint32_t stock_target;                 /* c: frames kept ready for the compressed store */
     atomic_uint stock;                     /* a: frames lent and not yet taken by the store */
     atomic_bool store_is_full;             /* a: it has its part of the budget */
+    atomic_bool store_is_over;             /* a: … and more */
+    atomic_uint store_part;                /* a: that part, in 32nds, where there is a file, too */
+    struct ol_statistics weighed;          /* t: what was counted when the part was last changed */
+    atomic_flag weighing;                  /* a: who holds it may use what is marked t */
     atomic_uint faults_untended;           /* a: since the last ol_memory_tend */
     atomic_ullong fault_ns;                /* a: */
     struct ol_memory_statistics inherited; /* c: what was counted before this process was forked */
@@ -55,9 +59,6 @@ void ol_memory_set_budget(struct ol_memory *memory, uint64_t bytes);
 
 /* True if address lies in the memory's window. */
 bool ol_memory_contains(const struct ol_memory *memory, const void *address);
-
-/* ol_memory_get_statistics. */
-void ol_memory_count(struct ol_memory *memory, struct ol_memory_statistics *out);
 
 /* Around a fork: no other thread is in the core, the child makes the memory its own. OL_E_UNSUPPORTED, OL_E_NO_META,
  * OL_E_NO_SWAP, OL_E_IO: the child cannot be given correct data and must not go on. */

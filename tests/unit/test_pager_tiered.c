@@ -10,6 +10,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -27,10 +28,28 @@ static struct ol_pager *memory_create(uint32_t capacity, uint32_t max_pages, boo
     return pager;
 }
 
+/* The first is asked to shrink at every `often`th look; 0: never. */
+static atomic_uint looks, often;
+
+static bool is_over(void *context)
+{
+    assert_ptr_equal(context, &looks);
+    const unsigned every = atomic_load(&often), look = atomic_fetch_add(&looks, 1);
+    return every && look % every == 0;
+}
+
 static struct ol_pager *tiered_create(struct ol_pager *first, struct ol_pager *second)
 {
     struct ol_pager *pager = NULL;
-    assert_int_equal(ol_tiered_create(first, second, &pager), OL_OK);
+    assert_int_equal(ol_tiered_create(&(struct ol_tiered_options){first, second, is_over, &looks}, &pager), OL_OK);
+    return pager;
+}
+
+/* The first is never asked to shrink. */
+static struct ol_pager *tiered_create_still(struct ol_pager *first, struct ol_pager *second)
+{
+    struct ol_pager *pager = NULL;
+    assert_int_equal(ol_tiered_create(&(struct ol_tiered_options){.first = first, .second = second}, &pager), OL_OK);
     return pager;
 }
 
@@ -68,7 +87,7 @@ static enum ol_status flush_fails(struct ol_pager *pager)
 static void test_what_the_first_refuses_goes_to_the_second(void **state)
 {
     struct ol_pager *first = memory_create(SLOTS, 10, false), *second = memory_create(SLOTS + 5, 15, true);
-    struct ol_pager *pager = tiered_create(first, second);
+    struct ol_pager *pager = tiered_create_still(first, second);
     enum ol_status status[OL_IO_PAGES_MAX];
     (void)state;
     counted_ops = *second->ops;
@@ -99,7 +118,7 @@ static void test_what_the_first_refuses_goes_to_the_second(void **state)
 static void test_no_old_copy_stays_behind(void **state)
 {
     struct ol_pager *first = memory_create(SLOTS, 2, false), *second = memory_create(SLOTS, 2, true);
-    struct ol_pager *pager = tiered_create(first, second);
+    struct ol_pager *pager = tiered_create_still(first, second);
     enum ol_status status[OL_IO_PAGES_MAX];
     (void)state;
     write_texts(pager, 0, 4, status);
@@ -125,7 +144,8 @@ static void test_pagers_that_do_not_fit(void **state)
     struct ol_pager *first = memory_create(SLOTS, SLOTS, false), *second = ol_pager_memory_create(&options), *pager;
     (void)state;
     assert_non_null(second);
-    assert_int_equal(ol_tiered_create(first, second, &pager), OL_E_INVALID);
+    assert_int_equal(ol_tiered_create(&(struct ol_tiered_options){.first = first, .second = second}, &pager),
+                     OL_E_INVALID);
     first->ops->close(first);
     second->ops->close(second);
 }
@@ -267,6 +287,139 @@ static void test_a_forked_process(void **state)
     pager->ops->close(pager);
 }
 
+/* --- demotion ---------------------------------------------------------------------------------------------------- */
+
+static void model_with_demotion(unsigned every)
+{
+    struct ol_pager *first = memory_create(SLOTS, FIRST_PAGES, false), *second = memory_create(SLOTS, SLOTS, true);
+    struct ol_pager *pager = tiered_create(first, second);
+    struct ol_tiered_statistics statistics;
+    struct pager_model model;
+    atomic_store(&often, every);
+    model_init(&model, pager, 0, SLOTS, every);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_true(model_step(&model));
+        assert_int_equal(ol_pager_memory_pages(first) + ol_pager_memory_pages(second), model_pages(&model));
+    }
+    assert_true(model_verify(&model));
+    ol_tiered_statistics(pager, &statistics);
+    assert_true(statistics.pages_demoted > 100);
+    model_discard_all(&model);
+    assert_int_equal(ol_pager_memory_pages(first) + ol_pager_memory_pages(second), 0);
+    model_free(&model);
+    pager->ops->close(pager);
+}
+
+static void test_demotion_agrees_with_the_model(void **state)
+{
+    (void)state;
+    for (unsigned every = 1; every < 4; every++) model_with_demotion(every);
+    atomic_store(&often, 0);
+}
+
+/* The oldest cluster goes, but for pages that are one word; neighbours go in few requests. */
+static void test_the_oldest_cluster_is_demoted(void **state)
+{
+    struct ol_pager *first = memory_create(SLOTS, SLOTS, false), *second = memory_create(SLOTS, SLOTS, true);
+    struct ol_pager *pager = tiered_create(first, second);
+    char page[MODEL_PAGE_BYTES];
+    enum ol_status status[OL_IO_PAGES_MAX];
+    (void)state;
+    write_texts(pager, 64, 63, status);
+    page_make(page, PAGE_WORD, 7);
+    assert_int_equal(page_write(pager, 127, page), OL_OK);
+    write_texts(pager, 0, 64, status);
+    atomic_store(&often, 1);
+    atomic_store(&looks, 0);
+    write_texts(pager, 128, 10, status);
+    atomic_store(&often, 0);
+    for (ol_slot slot = 0; slot < 138; slot++) {
+        const bool demoted = slot >= 64 && slot < 127;
+        assert_int_equal(ol_pager_memory_holds(second, slot), demoted);
+        assert_int_equal(ol_pager_memory_holds(first, slot), !demoted);
+    }
+    pager->ops->close(pager);
+}
+
+/* Discards slots of the cluster that is being written to the second, as another thread would. */
+static struct ol_pager *disturbed;
+
+static void discard_and_submit(struct ol_pager *pager, struct ol_io *io)
+{
+    for (ol_slot slot = 0; slot < 64 && io->op == OL_IO_WRITE; slot += 3) disturbed->ops->discard(disturbed, slot);
+    counted_submit(pager, io);
+}
+
+static void test_pages_discarded_on_the_way(void **state)
+{
+    struct ol_pager *first = memory_create(SLOTS, SLOTS, false), *second = memory_create(SLOTS, SLOTS, true);
+    enum ol_status status[OL_IO_PAGES_MAX];
+    char page[MODEL_PAGE_BYTES], got[MODEL_PAGE_BYTES];
+    (void)state;
+    counted_ops = *second->ops;
+    counted_submit = second->ops->submit;
+    counted_ops.submit = discard_and_submit;
+    second->ops = &counted_ops;
+    disturbed = tiered_create(first, second);
+    write_texts(disturbed, 0, 64, status);
+    atomic_store(&often, 1);
+    write_texts(disturbed, 100, 5, status);
+    atomic_store(&often, 0);
+    for (ol_slot slot = 0; slot < 64; slot++) {
+        assert_false(ol_pager_memory_holds(first, slot));
+        assert_int_equal(ol_pager_memory_holds(second, slot), slot % 3 != 0);
+        if (slot % 3 == 0) continue;
+        page_make(page, PAGE_TEXT, slot);
+        assert_int_equal(page_read(disturbed, slot, got), OL_OK);
+        assert_memory_equal(page, got, sizeof(page));
+    }
+    write_texts(disturbed, 0, 64, status);
+    assert_true(ol_pager_memory_holds(first, 0));
+    disturbed->ops->close(disturbed);
+}
+
+/* A page that cannot be read or written on the way stays where it is. */
+static bool demotion_fails(unsigned failing, uint64_t nth)
+{
+    struct ol_pager *tiers[] = {ol_pager_faulty_create(memory_create(SLOTS, SLOTS, false)),
+                                ol_pager_faulty_create(memory_create(SLOTS, SLOTS, true))};
+    struct ol_pager *pager = tiered_create(tiers[0], tiers[1]);
+    struct pager_model model;
+    model_init(&model, pager, 0, SLOTS, 5);
+    for (uint32_t i = 0; i < SLOTS; i++) assert_true(model_write(&model, i, i + 1));
+    ol_pager_faulty_fail(tiers[failing], failing ? OL_IO_WRITE : OL_IO_READ, nth, 3, OL_E_IO);
+    atomic_store(&often, 1);
+    for (uint32_t i = 290; i < SLOTS; i++) assert_true(model_write(&model, i, i + 1000));
+    atomic_store(&often, 0);
+    const bool failed = ol_pager_faulty_failures(tiers[failing]) > 0;
+    ol_pager_faulty_fail(tiers[failing], OL_IO_READ, 1, 0, OL_E_IO);
+    if (!model_verify(&model)) fail_msg("page %u: %s", (unsigned)nth, model.wrong);
+    model_free(&model);
+    pager->ops->close(pager);
+    return failed;
+}
+
+static void test_demotion_that_fails(void **state)
+{
+    (void)state;
+    for (unsigned failing = 0; failing < 2; failing++) {
+        uint64_t nth = 1;
+        while (demotion_fails(failing, nth)) nth += 1 + nth / 4;
+        assert_true(nth > 50);
+    }
+}
+
+static void test_two_threads_and_demotion(void **state)
+{
+    struct ol_pager *file, *pager = homes_create(64 << 10, &file);
+    (void)state;
+    atomic_store(&often, 2);
+    const char *wrong = model_threads(pager, SLOTS, 500);
+    atomic_store(&often, 0);
+    if (wrong) fail_msg("%s", wrong);
+    pager->ops->close(pager);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +432,11 @@ int main(void)
         cmocka_unit_test(test_compressed_memory_before_a_file),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_a_forked_process),
+        cmocka_unit_test(test_demotion_agrees_with_the_model),
+        cmocka_unit_test(test_the_oldest_cluster_is_demoted),
+        cmocka_unit_test(test_pages_discarded_on_the_way),
+        cmocka_unit_test(test_demotion_that_fails),
+        cmocka_unit_test(test_two_threads_and_demotion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
