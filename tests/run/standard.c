@@ -233,7 +233,7 @@ static void test_madvise(void)
     unsigned char *fresh = map_pages(BLOCK);
     if (madvise(fresh, 8 * PAGE, MADV_POPULATE_WRITE) == 0) {
         CHECK(mincore(fresh, BLOCK, state) == 0, "mincore");
-        for (int i = 0; i < 16; i++) CHECK((state[i] & 1) == (i < 8), "MADV_POPULATE_WRITE: page %d", i);
+        for (int i = 0; i < 8; i++) CHECK(state[i] & 1, "MADV_POPULATE_WRITE: page %d", i); /* and maybe more */
         CHECK(mprotect(fresh, PAGE, PROT_NONE) == 0, "mprotect");
         EXPECT_ERROR(madvise(fresh, PAGE, MADV_POPULATE_READ), EINVAL); /* it may not be read */
     }
