@@ -47,6 +47,7 @@ struct swapfile {
     uint8_t *sealed;       /* c: room for as many encrypted ones, used by who holds sealing; NULL: no encryption */
     struct ol_futex_mutex sealing; /* taken before lock */
     struct ol_ring ring;           /* has a lock of its own */
+    pid_t process;                 /* c: whose descriptors the files are; changed after a fork */
     struct ol_futex_mutex lock; /* protects all below; a layer's file does not change while slots are in it or are being
                                    written to it, and is then used without */
     struct layer layers[LAYERS];
@@ -94,11 +95,13 @@ static void layer_give_up(struct swapfile *swapfile, unsigned number)
     layer->slots_touched = 0;
 }
 
-/* A file for a layer that has none, and its key. 0, or an errno. */
+/* A file for a layer that has none, and its key. 0, or an errno. A vfork child, which has this memory but other
+ * descriptors, opens none: its parent would not have it. */
 static int layer_open(struct swapfile *swapfile, unsigned number)
 {
     struct layer *layer = &swapfile->layers[number];
     if (layer->file.fd >= 0) return 0;
+    if (swapfile->process != getpid()) return ENOSPC;
     if (ol_seals_new_key(&swapfile->seals, number) != OL_OK) return EIO;
     return ol_swap_file_open(swapfile->directory, &layer->file);
 }
@@ -339,6 +342,7 @@ static enum ol_status layers_merge(struct swapfile *swapfile)
 enum ol_status ol_swapfile_freeze(struct ol_pager *pager)
 {
     struct swapfile *swapfile = swapfile_of(pager);
+    swapfile->process = getpid();
     ol_seals_forked(&swapfile->seals);
     ol_ring_forked(&swapfile->ring);
     if (swapfile->current != NO_LAYER) {
@@ -445,6 +449,7 @@ static enum ol_status swapfile_allocate(const struct ol_swapfile_options *option
     if (!swapfile) return OL_E_NO_META;
     swapfile->pager = (struct ol_pager){&swapfile_ops, options->page_bytes, options->capacity};
     swapfile->directory = -1;
+    swapfile->process = getpid();
     for (unsigned number = 0; number < LAYERS; number++) swapfile->layers[number].file.fd = -1;
     swapfile->where = ol_reserve(options->capacity);
     swapfile->bounce = ol_reserve(buffer_bytes(swapfile));

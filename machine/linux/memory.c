@@ -18,7 +18,7 @@ enum {
     STOCK_MAX = 64,           /* frames lent ahead: what one cluster may take of the compressed store, twice */
     PARTS = 32,               /* of the budget; the compressed store may have so many of them: */
     PARTS_AT_FIRST = 2,       /* where there is a file, too; then what proves useful, */
-    PARTS_MOST = 24,          /* at most this */
+    PARTS_MOST = 16,          /* at most this */
     PARTS_WITHOUT_FILE = 28,
     READS_WEIGHED = 256,       /* faults between two looks at that */
     FILE_READ_COST = 12,       /* a page from a disk (83 µs) in pages from the store (7 µs), both measured */
@@ -68,6 +68,13 @@ static enum ol_status options_check(const struct ol_memory_options *options, con
     return OL_OK;
 }
 
+/* How much of the budget the store may have: what proves useful where a file takes what is over; without one, pages
+ * must go into the store. */
+static uint32_t store_pages_most(const struct ol_memory *memory)
+{
+    return atomic_load(&memory->pages) / PARTS * (memory->file ? atomic_load(&memory->store_part) : PARTS_WITHOUT_FILE);
+}
+
 /* The store's memory comes out of frames that were lent before. */
 static bool stock_take(void *context, uint32_t pages)
 {
@@ -78,16 +85,21 @@ static bool stock_take(void *context, uint32_t pages)
     return false;
 }
 
+static void give_back(struct ol_memory *memory, uint32_t pages)
+{
+    atomic_fetch_sub(&memory->lent, pages);
+    ol_frames_return(memory->system, pages);
+}
+
 static void stock_give(void *context, uint32_t pages)
 {
-    struct ol_memory *memory = context;
-    ol_frames_return(memory->system, pages);
+    give_back(context, pages);
 }
 
 static bool store_is_over(void *context)
 {
     const struct ol_memory *memory = context;
-    return atomic_load(&memory->store_is_over);
+    return atomic_load(&memory->lent) > store_pages_most(memory);
 }
 
 static enum ol_status make_homes(struct ol_memory *memory, const struct ol_memory_options *options, const char **error)
@@ -205,13 +217,6 @@ static uint64_t metadata_bytes(const struct ol_memory *memory, const struct ol_s
            ol_linux_metadata_bytes(memory->machine, core->frames_in_use_peak);
 }
 
-/* How much of the budget the store may have: what proves useful where a file takes what is over; without one, pages
- * must go into the store. */
-static uint32_t store_pages_most(const struct ol_memory *memory)
-{
-    return atomic_load(&memory->pages) / PARTS * (memory->file ? atomic_load(&memory->store_part) : PARTS_WITHOUT_FILE);
-}
-
 /* A larger store turns reads of the file into reads of the store; a smaller one, whose memory holds pages instead,
  * saves those reads that come soon after the page has left. The more costly ones of the last so many faults decide. */
 static void weigh_store(struct ol_memory *memory, const struct ol_statistics *now)
@@ -236,11 +241,9 @@ static void follow_metadata(struct ol_memory *memory)
     ol_system_statistics(memory->system, &core);
     const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
     const uint32_t pages = atomic_load(&memory->pages), half = pages_of(MINIMUM_BYTES) / 2;
-    const uint32_t least = half + (core.frames_lent > store_pages_most(memory) ? core.frames_lent : 0);
+    const uint32_t bound = pages / PARTS * (memory->file ? PARTS_MOST : PARTS_WITHOUT_FILE) + memory->stock_target;
+    const uint32_t least = half + (core.frames_lent > bound ? core.frames_lent : 0);
     const uint32_t budget = pages > taken + least ? (uint32_t)(pages - taken) : least;
-    const uint32_t most = store_pages_most(memory);
-    atomic_store(&memory->store_is_full, core.frames_lent > most + (memory->file ? memory->stock_target : 0));
-    atomic_store(&memory->store_is_over, core.frames_lent > most);
     if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
     if (memory->file && !atomic_flag_test_and_set(&memory->weighing)) {
         weigh_store(memory, &core);
@@ -258,9 +261,14 @@ static uint32_t frames_lent(struct ol_memory *memory)
 static void refill_stock(struct ol_memory *memory)
 {
     const unsigned stock = atomic_load(&memory->stock);
-    if (stock * 2 > memory->stock_target || atomic_load(&memory->store_is_full)) return;
-    if (ol_frames_lend(memory->system, memory->stock_target - stock))
-        atomic_fetch_add(&memory->stock, memory->stock_target - stock);
+    const uint32_t wanted = memory->stock_target - stock;
+    if (stock * 2 > memory->stock_target) return;
+    /* A little more than its part, where a file is: pages have to get in before older ones go. */
+    if (atomic_load(&memory->lent) + wanted > store_pages_most(memory) + (memory->file ? memory->stock_target : 0))
+        return;
+    if (!ol_frames_lend(memory->system, wanted)) return;
+    atomic_fetch_add(&memory->lent, wanted);
+    atomic_fetch_add(&memory->stock, wanted);
 }
 
 void ol_memory_tend(struct ol_memory *memory)
@@ -285,7 +293,7 @@ static void shrink_store(struct ol_memory *memory)
 {
     const struct ol_pmap *pmap = ol_space_pmap(memory->space);
     struct ol_region_info region;
-    ol_frames_return(memory->system, atomic_exchange(&memory->stock, 0));
+    give_back(memory, atomic_exchange(&memory->stock, 0));
     for (ol_va va = 0; ol_region_next(memory->space, va, &region);
          va = region.va + region.pages * OL_LINUX_PAGE_BYTES) {
         const ol_va region_end = region.va + region.pages * OL_LINUX_PAGE_BYTES;

@@ -26,8 +26,7 @@ struct ol_memory {
     _Atomic uint32_t pages;                /* a: that bound, in pages */
     uint32_t stock_target;                 /* c: frames kept ready for the compressed store */
     atomic_uint stock;                     /* a: frames lent and not yet taken by the store */
-    atomic_bool store_is_full;             /* a: it has its part of the budget */
-    atomic_bool store_is_over;             /* a: … and more */
+    atomic_uint lent;                      /* a: frames lent, the stock included */
     atomic_uint store_part;                /* a: that part, in 32nds, where there is a file, too */
     struct ol_statistics weighed;          /* t: what was counted when the part was last changed */
     atomic_flag weighing;                  /* a: who holds it may use what is marked t */
