@@ -146,7 +146,7 @@ def beside_the_kernel(arguments, programs, named):
 
 def under_each_policy(arguments, programs, named):
     listed = subprocess.run([programs.onelevel, "policies", "--json"], capture_output=True, text=True, check=True)
-    policies = [policy["name"] for policy in json.loads(listed.stdout) if "run" in policy["machines"]]
+    policies = [policy["name"] for policy in json.loads(listed.stdout) if policy["run"]]
     print("| program | policy | seconds | in faults | faults, major | soft | rescued | written |\n"
           "|---|---|--:|--:|--:|--:|--:|--:|")
     for name, words in named:
