@@ -183,8 +183,9 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "compressed_bytes", all->compressed_in_bytes);
     put(object, "read_errors", core->read_errors);
     put(object, "write_errors", core->write_errors);
-    (void)json_object_set_new(object, "faults_by",
-                              json_string(shared->options.faults == OL_FAULTS_PROTECTION ? "protection" : "userfaultfd"));
+    (void)json_object_set_new(
+        object, "faults_by",
+        json_string(shared->options.faults == OL_FAULTS_PROTECTION ? "protection" : "userfaultfd"));
     (void)json_object_set_new(object, "executed_another_program", json_boolean(atomic_load(&shared->replaced)));
     put(object, "over_budget_peak_bytes", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES);
     put(object, "fault_ns", all->fault_ns);
