@@ -27,9 +27,12 @@ int main(int argc, char **argv)
         fputs("usage: graph NODES DEGREE PASSES\n", stderr);
         return 2;
     }
-    uint32_t *neighbour = malloc(nodes * degree * sizeof(*neighbour));
-    uint64_t *value = malloc(nodes * sizeof(*value)), *next = malloc(nodes * sizeof(*next));
-    if (!neighbour || !value || !next) return 1;
+    uint32_t *neighbour = calloc(nodes * degree, sizeof(*neighbour));
+    uint64_t *value = calloc(nodes, sizeof(*value)), *next = calloc(nodes, sizeof(*next));
+    if (!neighbour || !value || !next) {
+        fputs("graph: not enough memory\n", stderr);
+        exit(1);
+    }
     for (size_t i = 0; i < nodes * degree; i++) neighbour[i] = (uint32_t)(random_next(&state) % nodes);
     for (size_t i = 0; i < nodes; i++) value[i] = i;
     for (long pass = 0; pass < passes; pass++) {

@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     compare(&bench, "99 %");
     double walking = 0;
     for (int round = 0; round < ROUNDS; round++) keep_best(&walking, seconds(&bench, walk));
-    printf("walks: %.1f M/s\n", (double)(bench.count / WALKS_PART) / walking / 1e6);
+    printf("walks: %.1f M/s\n", (double)bench.count / WALKS_PART / walking / 1e6);
     tear_down(&bench);
     return bench.sink == 1; /* never, but who knows */
 }

@@ -32,7 +32,7 @@ static FILE *open_file(const char *format, ...)
     char path[PATH_MAX];
     va_list arguments;
     va_start(arguments, format);
-    const int length = vsnprintf(path, sizeof(path), format, arguments);
+    const int length = vsnprintf(path, sizeof(path), format, arguments); // NOLINT(clang-analyzer-valist.Uninitialized)
     va_end(arguments);
     return length < (int)sizeof(path) ? fopen(path, "re") : NULL;
 }
@@ -87,6 +87,7 @@ static bool has_word(const char *list, const char *word)
 static void decode(char *path)
 {
     char *to = path;
+    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): whoever wrote it ended it with a NUL
     for (const char *from = path; *from; to++) {
         if (from[0] == '\\' && from[1] && from[2] && from[3]) {
             *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));

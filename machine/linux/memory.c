@@ -228,9 +228,9 @@ static void weigh_store(struct ol_memory *memory, const struct ol_statistics *no
     const uint64_t near = now->reads_near - then->reads_near - file_near;
     const uint64_t far = now->faults_major - then->faults_major - file - near;
     const uint64_t too_large = near + FILE_READ_COST * file_near, useful = FILE_READ_COST * far;
+    const unsigned most = too_large || useful ? PARTS_MOST : PARTS_AT_FIRST; /* neither: nothing is known */
     if (too_large > useful && part > 1) atomic_store(&memory->store_part, part - 1);
-    else if (too_large < useful && file && part < PARTS_MOST) atomic_store(&memory->store_part, part + 1);
-    else if (!too_large && !useful && file && part < PARTS_AT_FIRST) atomic_store(&memory->store_part, part + 1);
+    else if (too_large <= useful && file && part < most) atomic_store(&memory->store_part, part + 1);
     memory->weighed = *now;
 }
 
