@@ -87,7 +87,6 @@ static bool has_word(const char *list, const char *word)
 static void decode(char *path)
 {
     char *to = path;
-    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): whoever wrote it ended it with a NUL
     for (const char *from = path; *from; to++) {
         if (from[0] == '\\' && from[1] && from[2] && from[3]) {
             *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
@@ -112,9 +111,10 @@ static bool find_mount(const char *root, const struct names *names, char part[LI
         found = !names->controller || has_word(options, names->controller);
     }
     if (file) (void)fclose(file);
+    if (!found) return false;
     decode(part);
     decode(place);
-    return found;
+    return true;
 }
 
 /* This process's place in the hierarchy. */

@@ -75,7 +75,8 @@ static uint32_t frequency(struct ol_policy *policy, ol_frame_no frame)
     const uint32_t page = policy->page_of(policy->core, frame);
     uint32_t least = COUNTER_MAX;
     for (unsigned row = 0, shift; row < ROWS; row++) {
-        const uint32_t count = *counter(policy, page, row, &shift) >> shift & COUNTER_MAX;
+        const uint32_t word = *counter(policy, page, row, &shift); /* sets shift */
+        const uint32_t count = word >> shift & COUNTER_MAX;
         if (count < least) least = count;
     }
     return least;
