@@ -88,7 +88,7 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     row_count(to, "brought in ahead", core->prefetched, note);
     (void)snprintf(note, sizeof(note), "%" PRIu64 " of them without a write", core->evictions_clean);
     row_count(to, "evictions", core->evictions, note);
-    (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " of them to the swap file", all->file_pages_written);
+    (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " reached the swap file", all->file_pages_written);
     row_count(to, "swapped out", figures.swapped_out, note);
     (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " of them from the swap file", all->file_pages_read);
     row_count(to, "swapped in", figures.swapped_in, note);
@@ -183,9 +183,8 @@ static json_t *json_of(const struct ol_run_result *result)
     put(object, "compressed_bytes", all->compressed_in_bytes);
     put(object, "read_errors", core->read_errors);
     put(object, "write_errors", core->write_errors);
-    (void)json_object_set_new(
-        object, "faults_by",
-        json_string(shared->options.faults == OL_FAULTS_PROTECTION ? "protection" : "userfaultfd"));
+    (void)json_object_set_new(object, "faults_by",
+                              json_string(all->faults == OL_FAULTS_PROTECTION ? "protection" : "userfaultfd"));
     (void)json_object_set_new(object, "executed_another_program", json_boolean(atomic_load(&shared->replaced)));
     put(object, "over_budget_peak_bytes", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES);
     put(object, "fault_ns", all->fault_ns);

@@ -75,11 +75,12 @@ struct ol_memory_statistics {
     uint64_t file_pages_read;
     uint64_t file_pages_written;
     uint64_t file_pages_read_together; /* … with several transfers under way at a time */
-    bool file_buffered;          /* the file system wants the page cache in between, whose memory counts as ours */
     uint64_t file_pages_damaged; /* reads of pages that came back other than they went; their readers got SIGBUS */
     uint64_t file_bytes;         /* now: size of the swap file */
     uint64_t metadata_bytes;     /* now: tables of core, machine and homes */
-    enum ol_faults faults;       /* how they come; never OL_FAULTS_AUTO */
+    /* What can be added up ends here. */
+    enum ol_faults faults; /* how they come; never OL_FAULTS_AUTO */
+    bool file_buffered;    /* the file system wants the page cache in between, whose memory counts as ours */
 };
 
 /* OL_OK; OL_E_INVALID (options contradict each other, unknown policy or swap); OL_E_NO_FRAMES (the budget is below

@@ -21,7 +21,7 @@ enum {
     PARTS_MOST = 16,          /* at most this */
     PARTS_WITHOUT_FILE = 28,
     READS_WEIGHED = 256,       /* faults between two looks at that */
-    FILE_READ_COST = 12,       /* a page from a disk (83 µs) in pages from the store (7 µs), both measured */
+    FILE_READ_COST = 12,       /* a page from a disk in pages from the store: orders of magnitude, no more is wanted */
     FAULTS_BETWEEN_TENDS = 64, /* tables grow slowly: some kilobytes in so many faults */
 };
 
@@ -218,18 +218,24 @@ static uint64_t metadata_bytes(const struct ol_memory *memory, const struct ol_s
 }
 
 /* A larger store turns reads of the file into reads of the store; a smaller one, whose memory holds pages instead,
- * saves those reads that come soon after the page has left. The more costly ones of the last so many faults decide. */
+ * saves those reads that come soon after the page has left. The more costly ones of the last so many faults decide.
+ * While the file takes nothing (the disk is full), the store is all there is. */
 static void weigh_store(struct ol_memory *memory, const struct ol_statistics *now)
 {
     const struct ol_statistics *then = &memory->weighed;
     const unsigned part = atomic_load(&memory->store_part);
+    if (now->write_errors != then->write_errors) {
+        atomic_store(&memory->store_part, PARTS_WITHOUT_FILE);
+        memory->weighed = *now;
+        return;
+    }
     if (now->faults_major - then->faults_major < READS_WEIGHED) return;
     const uint64_t file = now->reads_kept - then->reads_kept, file_near = now->reads_near_kept - then->reads_near_kept;
     const uint64_t near = now->reads_near - then->reads_near - file_near;
     const uint64_t far = now->faults_major - then->faults_major - file - near;
     const uint64_t too_large = near + FILE_READ_COST * file_near, useful = FILE_READ_COST * far;
     const unsigned most = too_large || useful ? PARTS_MOST : PARTS_AT_FIRST; /* neither: nothing is known */
-    if (too_large > useful && part > 1) atomic_store(&memory->store_part, part - 1);
+    if ((too_large > useful && part > 1) || part > PARTS_MOST) atomic_store(&memory->store_part, part - 1);
     else if (too_large <= useful && file && part < most) atomic_store(&memory->store_part, part + 1);
     memory->weighed = *now;
 }
@@ -241,7 +247,7 @@ static void follow_metadata(struct ol_memory *memory)
     ol_system_statistics(memory->system, &core);
     const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
     const uint32_t pages = atomic_load(&memory->pages), half = pages_of(MINIMUM_BYTES) / 2;
-    const uint32_t bound = pages / PARTS * (memory->file ? PARTS_MOST : PARTS_WITHOUT_FILE) + memory->stock_target;
+    const uint32_t bound = pages / PARTS * PARTS_WITHOUT_FILE + memory->stock_target;
     const uint32_t least = half + (core.frames_lent > bound ? core.frames_lent : 0);
     const uint32_t budget = pages > taken + least ? (uint32_t)(pages - taken) : least;
     if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
@@ -251,30 +257,33 @@ static void follow_metadata(struct ol_memory *memory)
     }
 }
 
-static uint32_t frames_lent(struct ol_memory *memory)
-{
-    struct ol_statistics core;
-    ol_system_statistics(memory->system, &core);
-    return core.frames_lent;
-}
-
-static void refill_stock(struct ol_memory *memory)
+/* False if nothing was lent: there is enough, or the store has what it may have. */
+static bool refill_stock(struct ol_memory *memory)
 {
     const unsigned stock = atomic_load(&memory->stock);
     const uint32_t wanted = memory->stock_target - stock;
-    if (stock * 2 > memory->stock_target) return;
+    if (stock * 2 > memory->stock_target) return false;
     /* A little more than its part, where a file is: pages have to get in before older ones go. */
     if (atomic_load(&memory->lent) + wanted > store_pages_most(memory) + (memory->file ? memory->stock_target : 0))
-        return;
-    if (!ol_frames_lend(memory->system, wanted)) return;
+        return false;
+    if (!ol_frames_lend(memory->system, wanted)) return false;
     atomic_fetch_add(&memory->lent, wanted);
     atomic_fetch_add(&memory->stock, wanted);
+    return true;
+}
+
+/* One stock takes fewer pages than may have gone over the budget while there was none. */
+static bool is_over_budget(struct ol_memory *memory)
+{
+    struct ol_statistics core;
+    ol_system_statistics(memory->system, &core);
+    return core.frames_over_budget != 0;
 }
 
 void ol_memory_tend(struct ol_memory *memory)
 {
     if (!memory->is_whole) return;
-    if (memory->compressed) refill_stock(memory);
+    while (memory->compressed && refill_stock(memory) && is_over_budget(memory)) ol_system_reclaim(memory->system);
     if (atomic_fetch_add(&memory->faults_untended, 1) % FAULTS_BETWEEN_TENDS == 0) follow_metadata(memory);
 }
 
@@ -299,7 +308,7 @@ static void shrink_store(struct ol_memory *memory)
         const ol_va region_end = region.va + region.pages * OL_LINUX_PAGE_BYTES;
         ol_va first = region.va, end;
         for (; ol_linux_used(pmap, first, region_end, &first, &end); first = end) {
-            if (frames_lent(memory) <= store_pages_most(memory)) return;
+            if (!store_is_over(memory)) return;
             bring_swapped(memory, first, end);
         }
     }
@@ -316,7 +325,7 @@ void ol_memory_set_budget(struct ol_memory *memory, uint64_t bytes)
         return;
     }
     follow_metadata(memory);
-    if (!memory->file || !memory->compressed || frames_lent(memory) <= store_pages_most(memory)) return;
+    if (!memory->file || !memory->compressed || !store_is_over(memory)) return;
     shrink_store(memory);
     follow_metadata(memory);
 }

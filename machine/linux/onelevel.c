@@ -11,9 +11,9 @@
 
 enum { MEMORIES_MAX = 64 };
 
-/* The first memory's window is of 32 TiB, a quarter of what a process has. Each further one is half as large as the one
- * before, down to 256 GiB: so there are addresses left for all of them, and for the program. */
-static const uint64_t window_bytes_first = 1ULL << 45, window_bytes_least = 1ULL << 38;
+/* The first memory's window is of 64 TiB, half of what a process has. Each further one has a quarter of the one before,
+ * down to 256 GiB: so there are addresses left for all of them, and for the program. */
+static const uint64_t window_bytes_first = 1ULL << 46, window_bytes_least = 1ULL << 38;
 
 /* The memories of this process, for the signal handlers. Process-wide by nature: so is a signal's handler. */
 static _Atomic(struct ol_memory *) memories[MEMORIES_MAX];
@@ -86,7 +86,7 @@ static uint64_t next_window_bytes(void)
 {
     uint64_t bytes = window_bytes_first;
     for (int i = 0; i < MEMORIES_MAX && bytes > window_bytes_least; i++)
-        if (atomic_load(&memories[i])) bytes /= 2;
+        if (atomic_load(&memories[i])) bytes /= 4;
     return bytes;
 }
 

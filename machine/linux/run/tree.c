@@ -33,20 +33,24 @@ static long lock_byte(int fd, int command, unsigned at, short type, pid_t *holde
     return result;
 }
 
-/* Adds figures. Both halves of the struct are arrays of numbers, but for a block of 32-bit ones in the core's part. */
+/* Adds figures. Up to `faults` the struct is numbers of 64 bits, but for a block of 32-bit ones in the core's part. */
 static void add(struct ol_memory_statistics *to, const struct ol_memory_statistics *from)
 {
     enum {
         SMALL = offsetof(struct ol_memory_statistics, core.frames_budget),
-        LARGE = offsetof(struct ol_memory_statistics, core.pages)
+        LARGE = offsetof(struct ol_memory_statistics, core.pages),
+        END = offsetof(struct ol_memory_statistics, faults)
     };
     _Static_assert(SMALL % sizeof(uint64_t) == 0 && LARGE % sizeof(uint64_t) == 0, "numbers of one size each");
+    _Static_assert(END + sizeof(uint64_t) == sizeof(struct ol_memory_statistics), "nothing else is no number");
     char *sum = (char *)to;
     const char *other = (const char *)from;
-    for (size_t at = 0; at < sizeof(*to); at += at < SMALL || at >= LARGE ? sizeof(uint64_t) : sizeof(uint32_t)) {
+    for (size_t at = 0; at < END; at += at < SMALL || at >= LARGE ? sizeof(uint64_t) : sizeof(uint32_t)) {
         if (at < SMALL || at >= LARGE) *(uint64_t *)(void *)(sum + at) += *(const uint64_t *)(const void *)(other + at);
         else *(uint32_t *)(void *)(sum + at) += *(const uint32_t *)(const void *)(other + at);
     }
+    if (from->faults) to->faults = from->faults; /* one way for all: what the first process found is told the others */
+    to->file_buffered |= from->file_buffered;
 }
 
 /* The process has ended; the lock of its place is held. */
