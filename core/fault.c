@@ -509,6 +509,7 @@ static enum ol_status fault_wire(struct fault *fault)
 {
     struct ol_system *system = fault->system;
     const ol_frame_no number = ol_anon_at(system, fault->anon)->where;
+    if (fault->access & OL_WRITE) system->frame[number].flags |= OL_FRAME_DIRTY; /* devices set no modified bit */
     if (!system->frame[number].wires) {
         if (system->count.frames_wired >= system->budget) return OL_E_NO_FRAMES;
         system->policy.ops->remove(&system->policy, number);

@@ -92,12 +92,14 @@ struct ol_node {
     uint32_t child[OL_NODE_SLOTS]; /* s: nodes, or anons at height 0; OL_NIL: none */
 };
 
-/* A region's private layer of anons. Regions that were split from one share it, each for its own indices. */
+/* A region's layer of anons. A private one: regions that were split from one share it, each for its own indices.
+ * A shared one: regions of several spaces may have it, with the same indices; it is never copied. */
 struct ol_overlay {
     uint32_t refs;   /* s: regions */
     uint32_t root;   /* s: node, or OL_NIL */
     uint32_t height; /* s: of the root; it spans 64^(height+1) pages */
     uint32_t twin;   /* s: only during ol_space_fork: the copy */
+    bool shared;     /* s: constant while there is the overlay */
 };
 
 /* --- regions and spaces (region_tree.c, region.c, space.c) ------------------------------------------------------ */

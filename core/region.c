@@ -69,10 +69,12 @@ static uint32_t region_add(struct ol_space *space, uint64_t first, uint64_t last
     return number;
 }
 
-static enum ol_status region_add_zeros(struct ol_space *space, uint64_t first, uint64_t last, unsigned rights)
+static enum ol_status region_add_zeros(struct ol_space *space, uint64_t first, uint64_t last, unsigned rights,
+                                       bool shared)
 {
     const uint32_t overlay = ol_overlay_new(space->system);
     if (overlay == OL_NIL) return OL_E_NO_META;
+    ol_overlay_at(space->system, overlay)->shared = shared;
     if (region_add(space, first, last, rights, overlay, 0) != OL_NIL) {
         space->mapped_pages += last - first + 1;
         return OL_OK;
@@ -163,9 +165,9 @@ static enum ol_status unmap_range(struct ol_space *space, uint64_t first, uint64
     uint32_t number;
     while (status == OL_OK && (number = region_within(space, first, last)) != OL_NIL) {
         const struct ol_region *region = ol_region_at(space->system, number);
-        if (ol_overlay_at(space->system, region->overlay)->refs > 1)
-            status = region_clear(space, region, region->first, region->last);
-        else /* the overlay goes whole, which wants no metadata even if it is shared with a copy */
+        const struct ol_overlay *overlay = ol_overlay_at(space->system, region->overlay);
+        if (overlay->refs > 1 && !overlay->shared) status = region_clear(space, region, region->first, region->last);
+        else /* a private overlay goes whole, which wants no metadata even if it is shared with a copy */
             space->system->pmap->remove(space->system->machine, space->pmap, address_of(space, region->first),
                                         pages_of(region));
         if (status == OL_OK) region_destroy(space, number);
@@ -174,7 +176,8 @@ static enum ol_status unmap_range(struct ol_space *space, uint64_t first, uint64
     return status;
 }
 
-/* An overlay belongs to regions of one space only: with the last of them it goes whole, which wants no metadata. */
+/* A private overlay belongs to regions of one space only: with the last of them it goes whole, which wants no
+ * metadata. */
 void ol_region_destroy_all(struct ol_space *space)
 {
     struct ol_system *system = space->system;
@@ -183,25 +186,59 @@ void ol_region_destroy_all(struct ol_space *space)
     system->pmap->sync(system->machine);
 }
 
+/* Finds, or makes with OL_MAP_REPLACE, room for a region at va, or wherever there is some. */
+static enum ol_status make_room(struct ol_space *space, ol_va va, uint64_t pages, unsigned flags, uint64_t *first)
+{
+    uint64_t last;
+    if (!(flags & OL_MAP_FIXED)) return ol_region_find_gap_locked(space, va, pages, first);
+    if (!range_of(space, va, pages, first, &last)) return OL_E_INVALID;
+    if (flags & OL_MAP_REPLACE) return unmap_range(space, *first, last);
+    return region_within(space, *first, last) == OL_NIL ? OL_OK : OL_E_OVERLAP;
+}
+
 static enum ol_status map_locked(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,
                                  ol_va *out)
 {
-    uint64_t first, last;
-    if (flags & OL_MAP_FIXED) {
-        if (!range_of(space, va, pages, &first, &last)) return OL_E_INVALID;
-        if (flags & OL_MAP_REPLACE) {
-            const enum ol_status status = unmap_range(space, first, last);
-            if (status != OL_OK) return status;
-        } else if (region_within(space, first, last) != OL_NIL) {
-            return OL_E_OVERLAP;
-        }
-    } else {
-        const enum ol_status status = ol_region_find_gap_locked(space, va, pages, &first);
-        if (status != OL_OK) return status;
-        last = first + pages - 1;
-    }
+    uint64_t first;
+    const enum ol_status status = make_room(space, va, pages, flags, &first);
+    if (status != OL_OK) return status;
     if (out) *out = address_of(space, first);
-    return region_add_zeros(space, first, last, rights);
+    return region_add_zeros(space, first, first + pages - 1, rights, flags & OL_MAP_SHARED);
+}
+
+/* The overlay, and in *offset the index in it, of pages [first, last], which one shared region has. */
+static enum ol_status find_shared(struct ol_space *space, uint64_t first, uint64_t last, uint32_t *overlay,
+                                  uint64_t *offset)
+{
+    const uint32_t number = ol_region_lookup(space, first);
+    if (number == OL_NIL) return OL_E_NO_REGION;
+    const struct ol_region *region = ol_region_at(space->system, number);
+    if (region->last < last) return OL_E_NO_REGION;
+    *overlay = region->overlay;
+    *offset = region->offset + (first - region->first);
+    return ol_overlay_at(space->system, *overlay)->shared ? OL_OK : OL_E_INVALID;
+}
+
+/* Pages [first, last] of `from` in `to`, too. A reference of its own keeps the overlay while room is made. */
+static enum ol_status share_locked(struct ol_space *from, uint64_t first, uint64_t last, struct ol_space *to,
+                                   ol_va to_va, unsigned rights, unsigned flags, ol_va *out)
+{
+    struct ol_system *system = from->system;
+    const uint64_t pages = last - first + 1;
+    uint32_t overlay;
+    uint64_t offset, at;
+    enum ol_status status = find_shared(from, first, last, &overlay, &offset);
+    if (status != OL_OK) return status;
+    ol_overlay_at(system, overlay)->refs++;
+    status = make_room(to, to_va, pages, flags, &at);
+    if (status == OL_OK && region_add(to, at, at + pages - 1, rights, overlay, offset) == OL_NIL) status = OL_E_NO_META;
+    if (status != OL_OK) {
+        ol_overlay_unref(system, overlay);
+        return status;
+    }
+    to->mapped_pages += pages;
+    if (out) *out = address_of(to, at);
+    return OL_OK;
 }
 
 /* Whether there can be regions with these rights. */
@@ -217,10 +254,25 @@ enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, u
 {
     enum ol_status status = rights_status(space, rights);
     if (status != OL_OK) return status;
-    if (flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE)) return OL_E_INVALID;
+    if (flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE | OL_MAP_SHARED)) return OL_E_INVALID;
     ol_lock(space->system);
     status = map_locked(space, va, pages, rights, flags, out);
     ol_unlock(space->system);
+    return status;
+}
+
+enum ol_status ol_region_share(struct ol_space *from, ol_va va, uint64_t pages, struct ol_space *to, ol_va to_va,
+                               unsigned rights, unsigned flags, ol_va *out)
+{
+    uint64_t first, last;
+    enum ol_status status = rights_status(to, rights);
+    if (status != OL_OK) return status;
+    if (from->system != to->system || flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE) ||
+        !range_of(from, va, pages, &first, &last))
+        return OL_E_INVALID;
+    ol_lock(from->system);
+    status = share_locked(from, first, last, to, to_va, rights, flags, out);
+    ol_unlock(from->system);
     return status;
 }
 
@@ -303,8 +355,9 @@ static enum ol_status move_range(struct ol_space *space, uint64_t first, uint64_
     enum ol_status status = split_around(space, first, last);
     if (status != OL_OK) return status;
     const struct ol_region *region = ol_region_at(space->system, ol_region_lookup(space, last));
-    const bool own = ol_overlay_at(space->system, region->overlay)->refs == 1;
-    if (tail <= to_last && !own) status = region_add_zeros(space, tail, to_last, region->rights);
+    const struct ol_overlay *overlay = ol_overlay_at(space->system, region->overlay);
+    const bool own = overlay->refs == 1;
+    if (tail <= to_last && !own) status = region_add_zeros(space, tail, to_last, region->rights, overlay->shared);
     if (status != OL_OK) return status;
     if (to != first) shift_regions(space, first, last, to - first);
     if (tail <= to_last && own) extend(space, tail, to_last);

@@ -57,10 +57,15 @@ void ol_space_destroy(struct ol_space *space)
     ol_unlock(system);
 }
 
-/* The copy of an overlay for this fork: one for all regions that share the original. OL_NIL without metadata. */
+/* The copy of an overlay for this fork: one for all regions that share the original; a shared overlay itself. OL_NIL
+ * without metadata. */
 static uint32_t overlay_twin(struct ol_system *system, uint32_t original)
 {
     struct ol_overlay *overlay = ol_overlay_at(system, original);
+    if (overlay->shared) {
+        overlay->refs++;
+        return original;
+    }
     if (overlay->twin == OL_NIL) return overlay->twin = ol_overlay_copy(system, original);
     ol_overlay_at(system, overlay->twin)->refs++;
     return overlay->twin;
@@ -96,7 +101,7 @@ static enum ol_status fork_region(struct ol_space *child, const struct ol_space 
     region->overlay = overlay;
     child->root = ol_region_tree_insert(system, child->root, copy);
     child->mapped_pages += original->last - original->first + 1;
-    if (original->rights & OL_WRITE)
+    if (original->rights & OL_WRITE && overlay != original->overlay)
         system->pmap->protect(system->machine, parent->pmap, original->first << system->is.page_shift,
                               original->last - original->first + 1, original->rights & ~(unsigned)OL_WRITE);
     return OL_OK;

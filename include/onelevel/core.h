@@ -129,6 +129,7 @@ struct ol_pmap *ol_space_pmap(struct ol_space *space);
 enum ol_map_flags {
     OL_MAP_FIXED = 1,   /* exactly at `va`; OL_E_OVERLAP if anything is mapped there */
     OL_MAP_REPLACE = 2, /* with OL_MAP_FIXED: what is mapped there is unmapped first */
+    OL_MAP_SHARED = 4,  /* forks have the same pages, not copies; other spaces may, by ol_region_share */
 };
 
 /* A region of zeros. Without OL_MAP_FIXED, in the first gap that is large enough, at or above `va` if there is one
@@ -138,7 +139,16 @@ enum ol_map_flags {
 enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,
                              ol_va *out);
 
-/* The pages and their contents are gone. Parts of the range without a region are passed over; regions are split.
+/* The pages of a region that was mapped with OL_MAP_SHARED appear in `to`, too (another space of the same system, or the
+ * same), at `to_va` and with rights of their own: what one writes, all read. The pages live as long as any region has
+ * them. On a machine that cannot map a frame twice the mapping moves to whoever touches the page, even if it is wired.
+ * `flags` without OL_MAP_SHARED, and *out, as ol_region_map. OL_E_NO_REGION: [va, va+pages) is not within one region;
+ * OL_E_INVALID: that is a private one; and as ol_region_map. */
+enum ol_status ol_region_share(struct ol_space *from, ol_va va, uint64_t pages, struct ol_space *to, ol_va to_va,
+                               unsigned rights, unsigned flags, ol_va *out);
+
+/* The pages and their contents are gone (shared ones: from this space; the contents with the last region that had the
+ * object). Parts of the range without a region are passed over; regions are split.
  * OL_E_INVALID; OL_E_NO_META if a split or a node shared with a forked space needs metadata that is not to be had: then
  * some of the pages may be gone already. */
 enum ol_status ol_region_unmap(struct ol_space *space, ol_va va, uint64_t pages);
@@ -178,7 +188,8 @@ enum ol_status ol_fault(struct ol_space *space, ol_va va, unsigned access);
 void ol_touch(struct ol_system *system, ol_frame_no frame);
 
 /* Makes the pages resident and mapped for `access`, and keeps them so until ol_space_unwire, which is called once for
- * each wire with the same range. As ol_fault; on failure nothing is wired. */
+ * each wire with the same range. Wired for writing they count as modified: who writes them may be a device, which sets
+ * no modified bit. As ol_fault; on failure nothing is wired. */
 enum ol_status ol_space_wire(struct ol_space *space, ol_va va, uint64_t pages, unsigned access);
 void ol_space_unwire(struct ol_space *space, ol_va va, uint64_t pages);
 

@@ -113,6 +113,6 @@ struct group {
     size_t count;
 };
 extern const struct group regions_group, pages_group, prefetch_group, wiring_group, spaces_group, pressure_group,
-    threads_group, soak_group;
+    threads_group, soak_group, sharing_group;
 
 #endif

@@ -8,14 +8,15 @@
 
 enum { SKIPPED = 77 };
 
-static const struct group *const groups[] = {&regions_group, &pages_group,    &prefetch_group, &wiring_group,
-                                             &spaces_group,  &pressure_group, &threads_group,  &soak_group};
+static const struct group *const groups[] = {&regions_group,  &pages_group,   &prefetch_group,
+                                             &wiring_group,   &spaces_group,  &sharing_group,
+                                             &pressure_group, &threads_group, &soak_group};
 
 static const char *const mode_names[MODES] = {"exact", "watermarks", "prefetch"};
 
 /* For the first policies all groups are run in all modes; for the others, those in which it matters what the policy
  * does, in one mode, exact or with prefetching by turns. */
-enum { POLICIES_ALL_GROUPS = 3, GROUPS_FOR_ALL_POLICIES = 5 };
+enum { POLICIES_ALL_GROUPS = 3, GROUPS_FOR_ALL_POLICIES = 6 };
 
 static int run_variant(size_t first)
 {
