@@ -28,6 +28,7 @@ int ol_cmd_record(int argc, char **argv);
 int ol_cmd_run(int argc, char **argv);
 int ol_cmd_mrc(int argc, char **argv);
 int ol_cmd_policies(int argc, char **argv);
+int ol_cmd_script(int argc, char **argv);
 int ol_cmd_sim(int argc, char **argv);
 int ol_cmd_trace(int argc, char **argv);
 

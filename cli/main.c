@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"sim", "replay a trace of memory references on a simulated machine", ol_cmd_sim},
     {"machines", "list the simulated machines and draw their geometry", ol_cmd_machines},
     {"explain", "show accesses on a simulated machine, step by step", ol_cmd_explain},
+    {"script", "run a scenario in Lua on simulated machines", ol_cmd_script},
     {"mmu", "check the address translation of x86 against test vectors", ol_cmd_mmu},
     {"mrc", "miss-ratio curves of a trace, for all sizes of memory", ol_cmd_mrc},
     {"policies", "list the policies of page replacement", ol_cmd_policies},

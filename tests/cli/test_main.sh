@@ -10,7 +10,7 @@ onelevel=$1
 for asked in --help -h help; do
     expect 0 "$asked"
     silent err
-    for command in run doctor sim machines explain mmu mrc policies help version; do says out "  $command "; done
+    for command in run doctor sim machines explain script mmu mrc policies help version; do says out "  $command "; done
 done
 
 for command in run doctor sim machines explain mmu mrc policies help version; do
