@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/shards.h"
 
-#include <math.h>
 #include <stdlib.h>
 
+#include "analysis/sample.h"
 #include "analysis/stack.h"
 #include "trace/grow.h"
 
@@ -19,16 +19,6 @@ struct ol_shards {
     uint64_t sampled;
     bool summed; /* the histogram was made one of faults: [d] counts distances above d, and first references */
 };
-
-/* The finalizer of MurmurHash3 (A. Appleby; public domain). */
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= UINT64_C(0xff51afd7ed558ccd);
-    x ^= x >> 33;
-    x *= UINT64_C(0xc4ceb9fe1a85ec53);
-    return x ^ x >> 33;
-}
 
 struct ol_shards *ol_shards_create(uint32_t rate)
 {
@@ -52,7 +42,7 @@ void ol_shards_destroy(struct ol_shards *shards)
 
 bool ol_shards_samples(const struct ol_shards *shards, uint64_t page)
 {
-    return (mix(page) & (OL_SHARDS_RATE_ONE - 1)) < shards->rate;
+    return (ol_sample_hash(page) & (OL_SHARDS_RATE_ONE - 1)) < shards->rate;
 }
 
 void ol_shards_skip(struct ol_shards *shards, uint64_t count)
@@ -62,7 +52,7 @@ void ol_shards_skip(struct ol_shards *shards, uint64_t count)
 
 bool ol_shards_reference(struct ol_shards *shards, uint64_t page, uint32_t number, uint32_t count)
 {
-    const unsigned group = mix(page) >> 40 & (OL_SHARDS_GROUPS - 1);
+    const unsigned group = ol_sample_group(ol_sample_hash(page));
     uint32_t distance;
     if (number >= shards->pages) shards->pages = number + 1;
     if (shards->pages >= shards->capacity) {
@@ -98,36 +88,24 @@ static void sum_up(struct ol_shards *shards)
 static double ratio(const struct ol_shards *shards, uint32_t pages, double *error)
 {
     const double scale = (double)shards->rate / OL_SHARDS_RATE_ONE * (double)shards->references / OL_SHARDS_GROUPS;
-    double sum = 0, squares = 0;
+    double groups[OL_SHARDS_GROUPS];
     if (pages > shards->pages) pages = shards->pages;
-    for (int g = 0; g < OL_SHARDS_GROUPS; g++) {
-        const double x = (double)shards->histogram[pages][g] / scale;
-        sum += x;
-        squares += x * x;
-    }
-    const double mean = sum / OL_SHARDS_GROUPS, spread = squares / OL_SHARDS_GROUPS - mean * mean;
-    *error = spread > 0 ? sqrt(spread / (OL_SHARDS_GROUPS - 1)) : 0;
-    return mean;
-}
-
-static double within_one(double x)
-{
-    return x < 0 ? 0 : x > 1 ? 1 : x;
+    for (int g = 0; g < OL_SHARDS_GROUPS; g++) groups[g] = (double)shards->histogram[pages][g] / scale;
+    return ol_sample_mean(groups, error);
 }
 
 bool ol_shards_point(struct ol_shards *shards, uint32_t index, struct ol_shards_point *out)
 {
     const uint32_t pages = index + 1;
-    const double reach = 3 * sqrt(pages) + 1;
-    double error, other;
+    const double reach = ol_sample_reach(pages);
+    double error, near_error, far_error;
     if (!shards->summed) sum_up(shards);
     if (pages > shards->pages) return false;
     out->size = (uint64_t)((double)pages * OL_SHARDS_RATE_ONE / shards->rate);
-    out->ratio = within_one(ratio(shards, pages, &error));
-    const double most = ratio(shards, reach < pages ? pages - (uint32_t)reach : 0, &other);
-    out->most = within_one((reach < pages ? most : 1) + 2.95 * (other > error ? other : error));
-    const double least = ratio(shards, pages + (uint32_t)reach, &other);
-    out->least = within_one(least - 2.95 * (other > error ? other : error));
+    out->ratio = ratio(shards, pages, &error);
+    const double near = ratio(shards, reach < pages ? pages - (uint32_t)reach : 0, &near_error);
+    const double far = ratio(shards, pages + (uint32_t)reach, &far_error);
+    ol_sample_bound(out, error, reach < pages ? near : 1, near_error, far, far_error);
     return true;
 }
 

@@ -161,6 +161,13 @@ bool ol_stack_reference(struct ol_stack *stack, uint32_t page, uint32_t *distanc
     return true;
 }
 
+void ol_stack_remove(struct ol_stack *stack, uint32_t page)
+{
+    add(stack, stack->place_of[page] - 1, UINT32_MAX);
+    stack->place_of[page] = 0;
+    stack->pages--;
+}
+
 static inline __attribute__((always_inline)) bool count_batch(struct ol_stack *stack, const struct ol_batch *batch,
                                                               uint64_t *histogram)
 {

@@ -23,6 +23,9 @@ void ol_stack_destroy(struct ol_stack *stack);
 /* The distance of the next reference; 0 for a first one. False without memory. */
 bool ol_stack_reference(struct ol_stack *stack, uint32_t page, uint32_t *distance);
 
+/* Forgets a page that was referenced, as if it had never been. Its number may be another page's from then on. */
+void ol_stack_remove(struct ol_stack *stack, uint32_t page);
+
 /* Counts the distances of a batch: histogram[d]++ for a distance d, histogram[0]++ for a first reference; repeated
  * references have distance 1. histogram must reach to pages_total. False without memory. */
 bool ol_stack_count(struct ol_stack *stack, const struct ol_batch *batch, uint64_t *histogram);

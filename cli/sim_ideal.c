@@ -7,47 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/future.h"
 #include "cli/cli.h"
-#include "cli/stream.h"
-#include "machine/ideal/ideal.h"
-
-static bool out_of_memory(void)
-{
-    ol_error("no memory to simulate with");
-    return false;
-}
-
-/* One pass. False after a message. */
-static bool replay(struct ol_stream *stream, struct ol_ideal *ideal)
-{
-    struct ol_batch batch;
-    while (ol_stream_next(stream, &batch)) {
-        if (!batch.count) return true;
-        if (ol_ideal_run(ideal, &batch) != OL_OK) return out_of_memory();
-    }
-    return false;
-}
-
-/* Two passes, the first of which finds out what comes next. */
-static bool replay_with_future(struct ol_stream *stream, struct ol_ideal *ideal)
-{
-    struct ol_future *future = ol_future_create();
-    struct ol_batch batch = {0};
-    bool good = future || out_of_memory();
-    while (good && (good = ol_stream_next(stream, &batch)) && batch.count) {
-        good = ol_future_add(future, &batch);
-        if (!good)
-            ol_error("the trace is too long to look into its future: it must fit into memory, 8 bytes a reference");
-    }
-    for (size_t at = 0; good; at += batch.count) {
-        ol_future_batch(future, at, OL_NUMBERING_BATCH_MAX, &batch);
-        if (!batch.count) break;
-        good = ol_ideal_run(ideal, &batch) == OL_OK || out_of_memory();
-    }
-    if (future) ol_future_destroy(future);
-    return good;
-}
+#include "cli/ideal_replay.h"
 
 /* --- the account ------------------------------------------------------------------------------------------------- */
 
@@ -98,21 +59,14 @@ static bool print_account(const struct ol_sim_ideal *options, const struct ol_id
 
 bool ol_sim_ideal(const struct ol_sim_ideal *options)
 {
-    struct ol_ideal *ideal;
     struct ol_stream stream;
-    const enum ol_status status = ol_ideal_create(options->policy, options->policy_parameters, options->frames, &ideal);
-    if (status == OL_E_INVALID) {
-        const char *const takes = options->policy->parameters;
-        ol_error("--policy %s: %s takes %s", options->policy_text, options->policy->name,
-                 takes ? takes : "no parameters");
-        return false;
-    }
-    if (status != OL_OK) return out_of_memory();
+    const struct ol_policy_choice choice = {options->policy, options->policy_parameters, options->policy_text};
+    struct ol_ideal *ideal = ol_ideal_make(&choice, options->frames);
+    if (!ideal) return false;
     bool good = ol_stream_open(&stream, options->trace, options->format, options->page_shift);
     if (good) {
-        const bool future = options->policy->needs & OL_NEEDS_FUTURE;
         struct ol_ideal_counters count;
-        good = future ? replay_with_future(&stream, ideal) : replay(&stream, ideal);
+        good = ol_ideal_replay(&stream, options->policy, &ideal, 1);
         ol_ideal_get_counters(ideal, &count);
         good = good && print_account(options, &count, ol_numbering_pages(stream.numbering));
         ol_stream_close(&stream);

@@ -3,6 +3,17 @@
 
 #include "cli/cli.h"
 
+enum { SHIFT_LEAST = 9, SHIFT_MOST = 30 };
+
+bool ol_parse_page_size(const char *text, unsigned *page_shift)
+{
+    uint64_t bytes;
+    for (*page_shift = SHIFT_LEAST; *page_shift <= SHIFT_MOST && ol_parse_size(text, &bytes); ++*page_shift)
+        if (bytes == UINT64_C(1) << *page_shift) return true;
+    ol_error("--page-size %s: expected a power of two from 512 to 1G, such as 4K", text);
+    return false;
+}
+
 bool ol_stream_open(struct ol_stream *stream, const char *path, enum ol_trace_format format, unsigned page_shift)
 {
     const struct ol_trace_options options = {.format = format, .page_shift = page_shift, .last_va = UINT64_MAX};

@@ -16,6 +16,9 @@ struct ol_stream {
 bool ol_stream_open(struct ol_stream *stream, const char *path, enum ol_trace_format format, unsigned page_shift);
 void ol_stream_close(struct ol_stream *stream);
 
+/* A page size that traces can be read with: a power of two from 512 bytes to 1 GiB. False after a message. */
+bool ol_parse_page_size(const char *text, unsigned *page_shift);
+
 /* The next references; batch->count 0 is the end. The batch is good until the next call. False after a message; a trace
  * without any reference is an error. */
 bool ol_stream_next(struct ol_stream *stream, struct ol_batch *batch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The curves of LRU and OPT for all sizes in one pass, against the simulation of each size; a sampled one against the
- * exact one and its own bound. On random traces, and on a recorded one (tests/data/true.lackey.zst).
+ * exact one and its own bound. On random traces, and on recorded ones (tests/data).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "analysis/future.h"
 #include "analysis/opt_stack.h"
 #include "analysis/shards.h"
+#include "analysis/shards_size.h"
 #include "analysis/stack.h"
 #include "machine/ideal/ideal.h"
 #include "onelevel/core.h"
@@ -152,28 +153,38 @@ static void test_large(void **state)
     ol_stack_destroy(stack);
 }
 
-static void test_recorded(void **state)
+/* The whole of a recorded trace. */
+static void read_trace(const char *path, struct curves *curves)
 {
-    (void)state;
     static struct ol_reference references[OL_NUMBERING_BATCH_MAX];
     const struct ol_trace_options options = {.page_shift = PAGE_SHIFT, .last_va = UINT64_MAX};
-    struct curves curves = {.trace = ol_future_create()};
     struct ol_numbering *numbering = ol_numbering_create();
     struct ol_trace *trace;
     struct ol_batch batch;
     char message[256];
     size_t read;
-    assert_int_equal(ol_trace_open(OL_TEST_DATA "/true.lackey.zst", &options, &trace, message, sizeof(message)),
-                     OL_TRACE_OK);
+    *curves = (struct curves){.trace = ol_future_create()};
+    assert_int_equal(ol_trace_open(path, &options, &trace, message, sizeof(message)), OL_TRACE_OK);
     while (ol_trace_read(trace, references, OL_NUMBERING_BATCH_MAX, &read) == OL_TRACE_OK && read) {
         assert_true(ol_numbering_add(numbering, references, read, PAGE_SHIFT, &batch));
-        add(&curves, &batch);
+        add(curves, &batch);
     }
     ol_trace_close(trace);
-    assert_int_equal(ol_numbering_pages(numbering), curves.pages);
-    count(&curves);
-    compare(&curves, 13);
+    assert_int_equal(ol_numbering_pages(numbering), curves->pages);
     ol_numbering_destroy(numbering);
+    count(curves);
+}
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    struct curves curves;
+    read_trace(OL_TEST_DATA "/true.lackey.zst", &curves);
+    compare(&curves, 1);
+    release(&curves);
+    read_trace(OL_TEST_DATA "/perl.trace", &curves);
+    assert_true(curves.pages > 700);
+    compare(&curves, 61);
     release(&curves);
 }
 
@@ -220,13 +231,111 @@ static void test_sample(void **state)
     ol_stack_destroy(stack);
 }
 
+/* --- samples of fixed size ---------------------------------------------------------------------------------------- */
+
+/* Points of a sampled curve, and how many of them leave the exact curve outside their bound. */
+struct verdict {
+    unsigned points, outside;
+    double width; /* mean, of the bound */
+};
+
+static void judge(const struct ol_shards_size *shards, const struct curves *curves, struct verdict *verdict)
+{
+    struct ol_shards_point point;
+    uint64_t faults = curves->references, size = 0;
+    double width = 0;
+    uint32_t count = 0;
+    for (; ol_shards_size_point(shards, count, &point); count++) {
+        while (size < point.size && size < curves->pages) faults -= curves->lru[++size];
+        const double exact = (double)faults / (double)curves->references;
+        verdict->points++;
+        verdict->outside += exact < point.least - 1e-12 || exact > point.most + 1e-12;
+        width += point.most - point.least;
+        assert_true(point.least <= point.ratio && point.ratio <= point.most);
+    }
+    verdict->width += width / count;
+}
+
+/* A sample of so many pages; `salt` is another hash. */
+static void sample(const struct curves *curves, uint32_t pages_max, uint64_t salt, struct verdict *verdict)
+{
+    struct ol_shards_size *shards = ol_shards_size_create(pages_max);
+    struct ol_batch batch;
+    assert_non_null(shards);
+    ol_future_batch(curves->trace, 0, SIZE_MAX, &batch);
+    for (size_t i = 0; i < batch.count; i++) {
+        const uint32_t times = batch.counts ? batch.counts[i] : 1;
+        assert_true(ol_shards_size_reference(shards, batch.pages[i] + (salt << 32), times));
+        if (i % 1000 == 0) assert_true(ol_shards_size_pages(shards) <= pages_max);
+    }
+    assert_int_equal(ol_shards_size_references(shards), curves->references);
+    assert_true(ol_shards_size_finish(shards));
+    if (curves->pages > pages_max) {
+        assert_int_equal(ol_shards_size_pages(shards), pages_max);
+        assert_true(ol_shards_size_rate(shards) < 1.5 * pages_max / curves->pages);
+    }
+    judge(shards, curves, verdict);
+    ol_shards_size_destroy(shards);
+}
+
+/* As many pages as the trace has or more: the sample is the whole, and nothing is uncertain. */
+static void test_whole(void **state)
+{
+    (void)state;
+    struct curves curves;
+    struct verdict verdict = {0};
+    read_trace(OL_TEST_DATA "/perl.trace", &curves);
+    sample(&curves, curves.pages, 0, &verdict);
+    sample(&curves, 4096, 0, &verdict);
+    assert_int_equal(verdict.outside, 0);
+    assert_true(verdict.width < 1e-12);
+    assert_true(verdict.points > curves.pages / 4);
+    release(&curves);
+}
+
+/* Random pages with a hot part: the curve bends. */
+static void make_trace(struct curves *curves, unsigned length, unsigned pages)
+{
+    uint32_t *number = malloc(pages * sizeof(uint32_t)), *page = malloc(length * sizeof(uint32_t)), known = 0;
+    uint64_t seed = 9;
+    assert_true(number && page);
+    memset(number, 0xff, pages * sizeof(uint32_t));
+    for (unsigned i = 0; i < length; i++) {
+        uint32_t which = (uint32_t)ol_random_below(&seed, pages);
+        if (ol_random_below(&seed, 3)) which = (uint32_t)ol_random_below(&seed, 1 + which / 4);
+        if (number[which] == UINT32_MAX) number[which] = known++;
+        page[i] = number[which];
+    }
+    const struct ol_batch batch = {.pages = page, .count = length, .pages_total = known};
+    *curves = (struct curves){.trace = ol_future_create()};
+    add(curves, &batch);
+    count(curves);
+    free(number);
+    free(page);
+}
+
+/* 99 of 100 points have the exact curve within their bound, whatever the hash; and the bound is of use. */
+static void test_sample_size(void **state)
+{
+    (void)state;
+    struct curves curves;
+    struct verdict random = {0}, recorded = {0};
+    make_trace(&curves, 200000, 8192);
+    for (uint64_t salt = 0; salt < 8; salt++) sample(&curves, 1024, salt, &random);
+    release(&curves);
+    assert_true(random.outside * 100 <= random.points);
+    assert_true(random.width / 8 < 0.35);
+    read_trace(OL_TEST_DATA "/perl.trace", &curves);
+    for (uint64_t salt = 0; salt < 8; salt++) sample(&curves, 256, salt, &recorded);
+    release(&curves);
+    assert_true(recorded.outside * 100 <= recorded.points);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_large), cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_sample), cmocka_unit_test(test_whole), cmocka_unit_test(test_sample_size),
     };
     return cmocka_run_group_tests_name("curves", tests, NULL, NULL);
 }
