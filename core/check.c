@@ -55,7 +55,8 @@ static void check_frames(struct check *check)
         if (frame->wires) wired++;
     }
     in_use = system->frames_fresh - in[OL_FRAME_FREE];
-    CHECK(check, in[OL_FRAME_FREE] == system->free.count + system->cold.count, "I1: the free lists miscount");
+    if (!system->memory)
+        CHECK(check, in[OL_FRAME_FREE] == system->free.count + system->cold.count, "I1: the free lists miscount");
     CHECK(check, in[OL_FRAME_MODIFIED] == system->modified.count, "I1: the modified list miscounts");
     CHECK(check, in[OL_FRAME_STANDBY] == system->standby.count, "I1: the standby list miscounts");
     CHECK(check, in_use == system->in_use, "I1: in_use miscounts");
@@ -74,6 +75,86 @@ static void check_list(struct check *check, const struct ol_frame_list *list, en
         before = at;
     }
     CHECK(check, list->tail == before && count == list->count, "I1: a list is shorter than its count");
+}
+
+/* --- I12: physical memory -------------------------------------------------------------------------------------------
+ */
+
+static bool is_free(const struct ol_system *system, ol_frame_no number)
+{
+    return system->frame[number].state == OL_FRAME_FREE;
+}
+
+static bool is_reserved(const struct ol_memory *memory, ol_frame_no number)
+{
+    for (const struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
+        const uint32_t block = number >> size->order;
+        if (block < size->blocks && size->reservation[block].space != OL_NIL) return true;
+    }
+    return false;
+}
+
+/* The free block that begins at `first`. */
+static void check_block(struct check *check, const struct ol_memory_zone *zone, ol_frame_no first, unsigned order)
+{
+    const struct ol_system *system = check->system;
+    const ol_frame_no buddy = first ^ 1U << order;
+    const uint64_t end = (uint64_t)zone->first + zone->frames;
+    CHECK(check, !(first & ((1U << order) - 1)) && first + (1ULL << order) <= end,
+          "I12: a free block out of alignment, or beyond its zone");
+    for (ol_frame_no at = first; at < first + (1U << order) && !check->broken; at++) {
+        CHECK(check, is_free(system, at) && !is_reserved(system->memory, at), "I12: a free block with a frame in use");
+        CHECK(check, at == first || !system->frame[at].block, "I12: a free block in another");
+    }
+    if (order + 1 < OL_BLOCK_ORDERS && buddy >= zone->first && buddy + (1ULL << order) <= end)
+        CHECK(check, system->frame[buddy].block != order + 1, "I12: two free halves that are not joined");
+}
+
+static void check_zone(struct check *check, const struct ol_memory_zone *zone)
+{
+    const struct ol_system *system = check->system;
+    uint32_t count[OL_BLOCK_ORDERS] = {0};
+    for (uint64_t at = zone->first; at < (uint64_t)zone->first + zone->frames && !check->broken;) {
+        const uint8_t block = system->frame[at].block;
+        if (block) {
+            count[block - 1]++;
+            check_block(check, zone, (ol_frame_no)at, block - 1U);
+            at += 1ULL << (block - 1);
+            continue;
+        }
+        CHECK(check, !is_free(system, (ol_frame_no)at) || is_reserved(system->memory, (ol_frame_no)at),
+              "I12: a free frame in no block and no reservation");
+        at++;
+    }
+    for (unsigned order = 0; order < OL_BLOCK_ORDERS; order++) {
+        check_list(check, &zone->block[order], OL_FRAME_FREE);
+        CHECK(check, count[order] == zone->block[order].count, "I12: a free block that is not on its list");
+    }
+}
+
+static void check_size(struct check *check, const struct ol_large_size *size)
+{
+    uint32_t waiting = 0;
+    for (uint32_t block = 0; block < size->blocks && !check->broken; block++) {
+        const struct ol_reservation *reservation = &size->reservation[block];
+        const uint32_t frames = 1U << size->order;
+        uint32_t used = 0;
+        for (uint32_t i = 0; i < frames; i++) used += !is_free(check->system, (block << size->order) + i);
+        CHECK(check, used == size->used[block], "I12: a block miscounts its frames in use");
+        if (reservation->space == OL_NIL) continue;
+        CHECK(check, used > 0 && !(reservation->page & (frames - 1)), "I12: a reservation for nothing");
+        if (used < frames) waiting++;
+    }
+    for (uint32_t at = size->oldest; at < size->blocks && waiting; at = size->reservation[at].younger) waiting--;
+    CHECK(check, !waiting, "I12: a reservation with free frames that is not in line");
+}
+
+static void check_memory(struct check *check)
+{
+    const struct ol_memory *memory = check->system->memory;
+    if (!memory) return;
+    for (uint32_t i = 0; i < memory->zones; i++) check_zone(check, &memory->zone[i]);
+    for (uint32_t i = 0; i < memory->sizes; i++) check_size(check, &memory->size[i]);
 }
 
 static void check_budget(struct check *check)
@@ -252,6 +333,7 @@ const char *ol_check(struct ol_system *system)
         check_list(&check, &system->cold, OL_FRAME_FREE);
         check_list(&check, &system->modified, OL_FRAME_MODIFIED);
         check_list(&check, &system->standby, OL_FRAME_STANDBY);
+        check_memory(&check);
         check_budget(&check);
         for (const struct ol_space *space = system->first_space; space && !check.broken; space = space->next)
             check_space(&check, space);

@@ -128,7 +128,8 @@ static void fault_arrange_frames(struct fault *fault)
 /* Makes a spare frame the anon's. */
 static ol_frame_no fault_bind(struct fault *fault, uint32_t number, uint64_t page)
 {
-    const ol_frame_no frame = fault->spare[--fault->spares];
+    const ol_frame_no frame =
+        ol_frame_place(fault->system, fault->space, fault->region, page, fault->spare[--fault->spares]);
     struct ol_anon *anon = ol_anon_at(fault->system, number);
     anon->state = OL_ANON_RESIDENT;
     anon->where = frame;

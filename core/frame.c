@@ -37,11 +37,13 @@ uint32_t ol_frames_free(struct ol_system *system)
     return taken < system->budget ? system->budget - taken : 0;
 }
 
-/* Takes any frame that is FREE: with memory first, the one used last because its memory is warm. */
-static ol_frame_no take_any(struct ol_system *system)
+/* Off the lists, any frame that is FREE: with memory first, the one used last because its memory is warm. */
+static ol_frame_no take_free(struct ol_system *system)
 {
     ol_frame_no number;
-    if (system->free.count) {
+    if (system->memory) {
+        number = ol_memory_take(system);
+    } else if (system->free.count) {
         number = system->free.tail;
         ol_frame_list_remove(system, &system->free, number);
     } else if (system->cold.count) {
@@ -50,10 +52,15 @@ static ol_frame_no take_any(struct ol_system *system)
     } else if (system->frames_fresh < system->frames_max) {
         number = system->frames_fresh++;
     } else {
-        return OL_NO_FRAME;
+        number = OL_NO_FRAME;
     }
+    return number;
+}
+
+void ol_frame_begin(struct ol_system *system, ol_frame_no number)
+{
     struct ol_frame *frame = &system->frame[number];
-    OL_ASSERT(system, frame->state == OL_FRAME_FREE, "I1");
+    OL_ASSERT(system, frame->state == OL_FRAME_FREE && !frame->block, "I1");
     frame->state = OL_FRAME_BUSY;
     frame->flags = 0;
     frame->anon = OL_NIL;
@@ -63,6 +70,12 @@ static ol_frame_no take_any(struct ol_system *system)
     if (system->is.has_referenced || system->is.has_modified)
         (void)system->pmap->test_clear(system->machine, number, OL_REFERENCED | OL_MODIFIED);
     if (++system->in_use > system->count.frames_in_use_peak) system->count.frames_in_use_peak = system->in_use;
+}
+
+static ol_frame_no take_any(struct ol_system *system)
+{
+    const ol_frame_no number = take_free(system);
+    if (number != OL_NO_FRAME) ol_frame_begin(system, number);
     return number;
 }
 
@@ -93,6 +106,10 @@ void ol_frame_release(struct ol_system *system, ol_frame_no number)
     frame->state = OL_FRAME_FREE;
     frame->anon = OL_NIL;
     system->in_use--;
+    if (system->memory) {
+        ol_memory_give(system, number);
+        return;
+    }
     ol_frame_list_push(system, &system->free, number);
     ol_frames_trim(system);
 }

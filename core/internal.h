@@ -57,6 +57,7 @@ struct ol_frame {
     uint32_t wires;      /* s: how many wires hold it */
     uint8_t state;       /* s: enum ol_frame_state */
     uint8_t flags;       /* s: enum ol_frame_flags */
+    uint8_t block;       /* s: order + 1 of the free block that begins here; 0: none does. See buddy.c */
     uint64_t page;       /* s: virtual page number where it was last entered: a hint, neighbours are written together */
 };
 _Static_assert(sizeof(struct ol_frame) <= 32, "a frame's descriptor is at most 32 bytes");
@@ -64,6 +65,40 @@ _Static_assert(sizeof(struct ol_frame) <= 32, "a frame's descriptor is at most 3
 struct ol_frame_list {
     ol_frame_no head, tail; /* s: oldest, youngest */
     uint32_t count;         /* s: */
+};
+
+/* --- physical memory (buddy.c, memory.c), of systems in which it matters which frame a page gets --------------------
+ */
+
+struct ol_memory_zone {
+    ol_frame_no first;                           /* c: */
+    uint32_t frames, node;                       /* c: */
+    struct ol_frame_list block[OL_BLOCK_ORDERS]; /* s: free blocks of 2^index frames, by their first frame */
+};
+
+/* An aligned block of memory that is reserved for a stretch of pages, one as large as the other. */
+struct ol_reservation {
+    uint64_t page;           /* s: the first of the stretch */
+    uint32_t space;          /* s: whose; OL_NIL: the block is not reserved */
+    uint32_t chain;          /* s: the next block in its bucket */
+    uint32_t older, younger; /* s: blocks used before and after it; only while frames of it are free */
+    uint32_t cursor;         /* s: where to look for a free frame */
+};
+
+struct ol_large_size {
+    struct ol_reservation *reservation; /* s: by block */
+    uint32_t *used;                     /* s: by block: its frames that are not free */
+    uint32_t *bucket;                   /* s: the chains' heads, blocks */
+    uint32_t blocks, buckets;           /* c: buckets: a power of two */
+    uint32_t oldest, youngest;          /* s: reserved blocks with free frames */
+    uint8_t order;                      /* c: */
+};
+
+struct ol_memory {
+    size_t bytes;                                  /* c: of metadata, tables included */
+    struct ol_memory_zone zone[OL_ZONES_MAX];      /* in order, without gaps */
+    struct ol_large_size size[OL_LARGE_SIZES_MAX]; /* ascending */
+    uint32_t zones, sizes;                         /* c: */
 };
 
 /* --- anons, nodes, overlays (overlay.c) ------------------------------------------------------------------------ */
@@ -177,6 +212,7 @@ struct ol_system {
     struct ol_frame *frame;    /* c: frames_max descriptors */
     uint32_t frames_max;       /* c: */
     uint32_t frames_fresh;     /* s: frames from here on were never used: free and cold */
+    struct ol_memory *memory;  /* c: NULL: all frames are alike, and the free ones are on `free` and `cold` */
     uint32_t budget;           /* s: frames */
     uint32_t in_use;           /* s: frames not FREE */
     uint32_t lent;             /* s: frames lent away, those in `returned` included */
@@ -248,6 +284,8 @@ uint32_t ol_frames_free(struct ol_system *system);
 ol_frame_no ol_frame_take(struct ol_system *system);
 /* The same beyond the budget; OL_NO_FRAME if there is no frame at all. */
 ol_frame_no ol_frame_take_over_budget(struct ol_system *system);
+/* A FREE frame that is on no list becomes BUSY. */
+void ol_frame_begin(struct ol_system *system, ol_frame_no number);
 /* Any state but FREE and CLEANING, no owner, unmapped -> FREE. */
 void ol_frame_release(struct ol_system *system, ol_frame_no number);
 /* Gives back the memory of free frames that the budget no longer covers. */
@@ -272,6 +310,35 @@ void ol_policy_spare(struct ol_system *system, ol_frame_no number);
 /* Tells the policy what has changed since it was last asked: time, and how many frames there are for pages. */
 void ol_policy_update(struct ol_system *system);
 
+/* buddy.c; only if system->memory */
+void ol_buddy_init(struct ol_system *system);
+/* A block of 2^order frames at a multiple of its size, wholly below `limit`, from zones of that node if possible, then
+ * from the others in their order; OL_NO_FRAME if there is none. */
+ol_frame_no ol_buddy_take(struct ol_system *system, unsigned order, uint32_t node, ol_frame_no limit);
+bool ol_buddy_has(const struct ol_memory *memory, unsigned order);
+/* The frames are FREE and in no block. */
+void ol_buddy_give(struct ol_system *system, ol_frame_no first, unsigned order);
+
+/* memory.c */
+/* Sets system->memory if the configuration asks for it. */
+enum ol_status ol_memory_init(struct ol_system *system, const struct ol_config *config);
+void ol_memory_destroy(struct ol_system *system);
+/* Any FREE frame, now off the lists; OL_NO_FRAME. And back. */
+ol_frame_no ol_memory_take(struct ol_system *system);
+void ol_memory_give(struct ol_system *system, ol_frame_no number);
+/* A BUSY frame is given back for the one that suits the page best, which is then BUSY. */
+ol_frame_no ol_frame_place_locked(struct ol_system *system, const struct ol_space *space,
+                                  const struct ol_region *region, uint64_t page, ol_frame_no number);
+static inline ol_frame_no ol_frame_place(struct ol_system *system, const struct ol_space *space,
+                                         const struct ol_region *region, uint64_t page, ol_frame_no number)
+{
+    return system->memory ? ol_frame_place_locked(system, space, region, page, number) : number;
+}
+/* Gives up the reservation used longest ago; false if none has free frames. */
+bool ol_memory_break(struct ol_system *system);
+/* A block of free frames, now BUSY; OL_NO_FRAME if no such block is free. */
+ol_frame_no ol_memory_take_block(struct ol_system *system, unsigned order, ol_frame_no limit);
+
 /* ghost.c; a ghost's number is that of the policy's entry, behind those of all frames */
 enum ol_status ol_ghosts_init(struct ol_system *system, uint32_t capacity);
 void ol_ghosts_destroy(struct ol_system *system);
@@ -292,6 +359,8 @@ uint32_t ol_overlay_copy(struct ol_system *system, uint32_t overlay);
 void ol_overlay_unref(struct ol_system *system, uint32_t overlay);
 /* The anon at index, or OL_NIL. *shared: another overlay or anon holder sees it too, it must not be written. */
 uint32_t ol_overlay_lookup(const struct ol_system *system, uint32_t overlay, uint64_t index, bool *shared);
+/* The anon with the lowest index in [*index, last], which *index then is; OL_NIL if there is none. */
+uint32_t ol_overlay_next(const struct ol_system *system, uint32_t overlay, uint64_t *index, uint64_t last);
 /* Makes the way to index this overlay's own and returns its place for an anon; NULL without metadata. */
 uint32_t *ol_overlay_place(struct ol_system *system, uint32_t overlay, uint64_t index);
 /* After a place was filled for the first time. */

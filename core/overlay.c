@@ -160,6 +160,20 @@ uint32_t ol_overlay_lookup(const struct ol_system *system, uint32_t number, uint
     return at;
 }
 
+uint32_t ol_overlay_next(const struct ol_system *system, uint32_t number, uint64_t *index, uint64_t last)
+{
+    const struct ol_overlay *overlay = ol_overlay_at(system, number);
+    if (overlay->root == OL_NIL) return OL_NIL;
+    const uint64_t end = (1ULL << span_shift(overlay->height)) - 1;
+    while (*index <= last && *index <= end) {
+        uint32_t at = overlay->root, height = overlay->height;
+        while ((at = ol_node_at(system, at)->child[child_of(*index, height)]) != OL_NIL && height) height--;
+        if (at != OL_NIL) return at;
+        *index = ((*index >> (OL_NODE_SHIFT * height)) + 1) << (OL_NODE_SHIFT * height);
+    }
+    return OL_NIL;
+}
+
 /* Makes the root span index. */
 static bool overlay_grow(struct ol_system *system, struct ol_overlay *overlay, uint64_t index)
 {

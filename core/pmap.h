@@ -17,16 +17,19 @@
 
 #include "core/types.h"
 
+enum { OL_LARGE_SIZES_MAX = 2 };
+
 /* Filled once by the machine, never changed. */
 struct ol_capabilities {
     const char *name;
-    ol_va first_va;      /* lowest address a space may use; page aligned */
-    ol_va last_va;       /* highest address a space may use, inclusive; page aligned + page_bytes - 1 */
-    uint8_t page_shift;  /* log2 of the page size in bytes */
-    bool has_referenced; /* test_clear(OL_REFERENCED) works */
-    bool has_modified;   /* test_clear(OL_MODIFIED) works */
-    bool has_execute;    /* OL_EXEC is a right of its own; if not, what may be read may be executed, and query tells no
-                            OL_EXEC */
+    ol_va first_va;     /* lowest address a space may use; page aligned */
+    ol_va last_va;      /* highest address a space may use, inclusive; page aligned + page_bytes - 1 */
+    uint8_t page_shift; /* log2 of the page size in bytes */
+    uint8_t large_shifts[OL_LARGE_SIZES_MAX]; /* log2 of the sizes of large pages, ascending; 0: no more */
+    bool has_referenced;                      /* test_clear(OL_REFERENCED) works */
+    bool has_modified;                        /* test_clear(OL_MODIFIED) works */
+    bool has_execute; /* OL_EXEC is a right of its own; if not, what may be read may be executed, and query tells no
+                         OL_EXEC */
     bool no_write_protection; /* what may be read may be written: no region has rights without OL_WRITE; no forks */
     bool can_alias;           /* a frame may be mapped at several places; if not, enter() moves it */
     bool exact_references;    /* the machine calls ol_touch for every reference */
@@ -78,6 +81,8 @@ struct ol_pmap_ops {
     void (*frame_unmap)(void *machine, ol_frame_no frame);
     /* The frame is lent away (ol_frames_lend): the machine may give its memory back to whom it has it from. */
     void (*frame_discard)(void *machine, ol_frame_no frame);
+    /* The node on which memory for the page at va had best be. NULL: OL_ANY_NODE. */
+    uint32_t (*node_for)(void *machine, const struct ol_pmap *pmap, ol_va va);
     /* Puts unmapped frames into the order in which it is cheapest to enter them at neighbouring pages. NULL: any is. */
     void (*frame_arrange)(void *machine, ol_frame_no *frames, uint32_t n);
 };

@@ -73,12 +73,13 @@ static void policy_free(struct ol_system *system)
 }
 
 /* Tables of fixed size. On failure system_free releases what there is. */
-static enum ol_status system_tables(struct ol_system *system)
+static enum ol_status system_tables(struct ol_system *system, const struct ol_config *config)
 {
     const struct ol_port *port = &system->port;
     system->frame = port->metadata_alloc(port->context, frames_bytes(system));
     if (!system->frame) return OL_E_NO_META;
-    const enum ol_status status = policy_tables(system);
+    enum ol_status status = policy_tables(system);
+    if (status == OL_OK) status = ol_memory_init(system, config);
     return status == OL_OK ? ol_swap_init(system) : status;
 }
 
@@ -92,6 +93,7 @@ static void system_free(struct ol_system *system)
     ol_pool_destroy(&system->spaces);
     ol_swap_destroy(system);
     policy_free(system);
+    ol_memory_destroy(system);
     if (system->frame) port.metadata_free(port.context, system->frame, frames_bytes(system));
     port.metadata_free(port.context, system, sizeof(*system));
 }
@@ -132,7 +134,7 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
     ol_frame_list_init(&system->modified);
     ol_frame_list_init(&system->standby);
     pools_init(system);
-    enum ol_status status = system_tables(system);
+    enum ol_status status = system_tables(system, config);
     if (status == OL_OK) status = config->policy->init(&system->policy, config->policy_parameters);
     if (status == OL_OK) *out = system;
     else system_free(system);
@@ -162,6 +164,7 @@ void ol_system_statistics(struct ol_system *system, struct ol_statistics *out)
                           ol_pool_bytes(&system->overlays) + ol_pool_bytes(&system->regions) +
                           ol_pool_bytes(&system->spaces) + (uint64_t)system->swap.high_water * sizeof(uint64_t) +
                           (uint64_t)system->frames_fresh * (sizeof(struct ol_frame) + entry_bytes) +
+                          (system->memory ? system->memory->bytes : 0) +
                           (uint64_t)system->ghosts.fresh * (entry_bytes + 2 * sizeof(uint32_t));
     ol_unlock(system);
 }

@@ -14,6 +14,7 @@ typedef uint32_t ol_frame_no; /* a page-sized piece of physical memory */
 typedef uint32_t ol_slot;     /* a page-sized place in a pager's swap space */
 
 #define OL_NO_FRAME UINT32_MAX
+#define OL_ANY_NODE UINT32_MAX
 #define OL_NO_SLOT  UINT32_MAX
 
 /* Rights of a region and of a mapping, and the kind of an access. */

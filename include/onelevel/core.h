@@ -22,6 +22,15 @@
 struct ol_system; /* physical memory, its pager and policy, and the spaces that share them */
 struct ol_space;  /* an address space */
 
+enum { OL_ZONES_MAX = 16, OL_BLOCK_ORDERS = 19 /* blocks of 1 to 2^18 frames */ };
+
+/* A part of physical memory. */
+struct ol_zone {
+    ol_frame_no first;
+    uint32_t frames;
+    uint32_t node; /* the processors that are near to it, by a number of the machine's; not OL_ANY_NODE */
+};
+
 struct ol_config {
     const struct ol_port *port;               /* copied */
     const struct ol_pmap_ops *pmap;           /* kept */
@@ -38,6 +47,11 @@ struct ol_config {
     uint32_t low, high;
     uint32_t
         prefetch_max; /* most pages that a fault brings in ahead; below OL_IO_PAGES_MAX; 0: none, as simulators count */
+    /* If one of these is given, frame numbers are places in physical memory: neighbours lie side by side, and which
+     * frame a page gets matters. Else all frames are alike. */
+    const struct ol_zone *zones; /* in order, without gaps, frames_max in all; read at creation only */
+    uint32_t zone_count;         /* at most OL_ZONES_MAX; 0: one zone, if there are large pages */
+    uint8_t large_shift;         /* the largest size of page to be used, one of the machine's; 0: no large pages */
 };
 
 /* Counts since creation, but for those marked "now". Exact. */
@@ -64,6 +78,8 @@ struct ol_statistics {
     uint64_t reclaims_direct;       /* reclaims by a fault that found no free frame */
     uint64_t reclaims_ahead;        /* reclaims started by the low watermark */
     uint64_t spared;                /* times a victim was found busy or wired and put back */
+    uint64_t reservations;          /* blocks of memory reserved for a large page */
+    uint64_t reservations_broken;   /* … and broken, because other pages wanted the frames */
     uint32_t frames_budget;         /* now */
     uint32_t frames_in_use;         /* now: frames that hold pages, wired ones included */
     uint32_t frames_in_use_peak;    /* largest number there was */
@@ -82,8 +98,8 @@ struct ol_statistics {
 
 /* --- systems ------------------------------------------------------------------------------------------------- */
 
-/* OL_OK; OL_E_INVALID (counts that contradict each other, unknown policy parameter); OL_E_UNSUPPORTED (the machine
- * lacks what the policy needs); OL_E_NO_META. */
+/* OL_OK; OL_E_INVALID (counts or zones that contradict each other, unknown policy parameter); OL_E_UNSUPPORTED (the
+ * machine lacks what the policy needs, or pages of large_shift); OL_E_NO_META. */
 enum ol_status ol_system_create(const struct ol_config *config, struct ol_system **out);
 
 /* No thread may be inside any function of this system. Spaces that still exist are destroyed. The pager is not. */
@@ -103,6 +119,26 @@ void ol_system_reclaim(struct ol_system *system);
  */
 bool ol_frames_lend(struct ol_system *system, uint32_t count);
 void ol_frames_return(struct ol_system *system, uint32_t count);
+
+/* Takes 2^order neighbouring frames at a multiple of their number, all below frame `limit` (OL_NO_FRAME: anywhere), for
+ * something else than pages, such as a device's buffer, until ol_block_give. They count as in use; their contents are
+ * undefined. Only zones that lie wholly below the limit are looked at.
+ * OL_E_NO_FRAMES: no such block is free, and evicting pages did not make one. OL_E_INVALID: the order is too large.
+ * OL_E_UNSUPPORTED if all frames are alike. */
+enum ol_status ol_block_take(struct ol_system *system, unsigned order, ol_frame_no limit, ol_frame_no *first);
+void ol_block_give(struct ol_system *system, ol_frame_no first, unsigned order);
+
+/* Free physical memory, now. free = reserved + the sum of blocks[k] << k. */
+struct ol_memory_info {
+    uint32_t free;                    /* frames */
+    uint32_t reserved;                /* … of which those that wait in reservations for large pages */
+    uint32_t blocks[OL_BLOCK_ORDERS]; /* free blocks of 2^index frames that are in no larger free block */
+};
+/* False, and zeros, if all frames are alike. */
+bool ol_system_memory(struct ol_system *system, struct ol_memory_info *out);
+/* Unreserved free frames that are of no use to who wants 2^order at a time. Divided by all of them, this is the
+ * unusable free space index (Gorman, Whitcroft: Measuring the Impact of the Linux Memory Manager, 2006). */
+uint32_t ol_memory_unusable(const struct ol_memory_info *info, unsigned order);
 
 /* Between prepare and done no other thread is inside the core: an environment in which a process can be copied
  * copies it here. `forked` is true in the copy, where no other thread exists any more and page protections used to

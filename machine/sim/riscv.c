@@ -158,10 +158,11 @@ static const struct ol_sim_field fields[] = {{"reserved", 63, 54}, {"page", 53, 
     }
 #define LEVELS_0_TO_2 LEVEL("leaf PTE", "VPN[0]", 12), LEVEL("PTE 1", "VPN[1]", 21), LEVEL("PTE 2", "VPN[2]", 30)
 
-#define CAPABILITIES(machine, last)                                                                      \
-    {                                                                                                    \
-        .name = (machine), .last_va = (last), .page_shift = OL_RISCV_PAGE_SHIFT, .has_referenced = true, \
-        .has_modified = true, .has_execute = true, .can_alias = true, .exact_references = false          \
+#define CAPABILITIES(machine, last)                                                                        \
+    {                                                                                                      \
+        .name = (machine), .last_va = (last), .page_shift = OL_RISCV_PAGE_SHIFT, .large_shifts = {21, 30}, \
+        .has_referenced = true, .has_modified = true, .has_execute = true, .can_alias = true,              \
+        .exact_references = false                                                                          \
     }
 
 const struct ol_sim_format ol_sim_sv39 = {

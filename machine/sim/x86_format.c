@@ -119,14 +119,15 @@ static const struct ol_sim_field fields_64[] = {
         .fields = fields_64                                                                             \
     }
 
-#define CAPABILITIES(machine, last, execute)                                                                          \
-    {                                                                                                                 \
-        .name = (machine), .last_va = (last), .page_shift = PAGE_SHIFT, .has_referenced = true, .has_modified = true, \
-        .has_execute = (execute), .can_alias = true, .exact_references = false                                        \
+#define CAPABILITIES(machine, last, execute, ...)                                                      \
+    {                                                                                                  \
+        .name = (machine), .last_va = (last), .page_shift = PAGE_SHIFT, .large_shifts = {__VA_ARGS__}, \
+        .has_referenced = true, .has_modified = true, .has_execute = (execute), .can_alias = true,     \
+        .exact_references = false                                                                      \
     }
 
 const struct ol_sim_format ol_sim_ia32 = {
-    .is = CAPABILITIES("ia32", UINT32_MAX, false),
+    .is = CAPABILITIES("ia32", UINT32_MAX, false, 22),
     .summary = "80386: 32-bit addresses, two levels, no execute right",
     .frames_max = 1 << 20,
     .levels = 2,
@@ -141,7 +142,7 @@ const struct ol_sim_format ol_sim_ia32 = {
 };
 
 const struct ol_sim_format ol_sim_pae = {
-    .is = CAPABILITIES("pae", UINT32_MAX, true),
+    .is = CAPABILITIES("pae", UINT32_MAX, true, 21),
     .summary = "IA-32 with PAE: three levels of 8-byte entries; here all tables lie below 4 GiB",
     .frames_max = 1 << 20,
     .levels = 3,
@@ -161,7 +162,7 @@ const struct ol_sim_format ol_sim_pae = {
         LEVEL_64("PDPTE", "directory pointer", 30, 9), LEVEL_64("PML4E", "PML4", 39, 9)
 
 const struct ol_sim_format ol_sim_amd64 = {
-    .is = CAPABILITIES("amd64", 0x7fffffffffffULL, true),
+    .is = CAPABILITIES("amd64", 0x7fffffffffffULL, true, 21, 30),
     .summary = "AMD64 with four levels: 48-bit addresses, user programs have the lower half",
     .frames_max = OL_SIM_FRAMES_MAX,
     .levels = 4,
@@ -176,7 +177,7 @@ const struct ol_sim_format ol_sim_amd64 = {
 };
 
 const struct ol_sim_format ol_sim_la57 = {
-    .is = CAPABILITIES("la57", 0xffffffffffffffULL, true),
+    .is = CAPABILITIES("la57", 0xffffffffffffffULL, true, 21, 30),
     .summary = "AMD64 with five levels: 57-bit addresses, user programs have the lower half",
     .frames_max = OL_SIM_FRAMES_MAX,
     .levels = 5,

@@ -110,6 +110,13 @@ static void faulty_frame_discard(void *machine, ol_frame_no frame)
     faulty->inner->frame_discard(faulty->machine, frame);
 }
 
+static uint32_t faulty_node_for(void *machine, const struct ol_pmap *pmap, ol_va va)
+{
+    const struct ol_pmap_faulty *faulty = machine;
+    (void)pmap;
+    return faulty->node_for ? faulty->node_for(va) : OL_ANY_NODE;
+}
+
 const struct ol_pmap_ops ol_pmap_faulty_ops = {
     .create = faulty_create,
     .destroy = faulty_destroy,
@@ -126,6 +133,7 @@ const struct ol_pmap_ops ol_pmap_faulty_ops = {
     .frame_map = faulty_frame_map,
     .frame_unmap = faulty_frame_unmap,
     .frame_discard = faulty_frame_discard,
+    .node_for = faulty_node_for,
 };
 
 void ol_pmap_faulty_fail(struct ol_pmap_faulty *faulty, uint64_t nth, uint64_t times)

@@ -20,6 +20,7 @@ struct ol_pmap_faulty {
     uint64_t first, times;           /* which of them fail: first .. first + times - 1; first 0: none */
     uint64_t failed;                 /* how many did */
     uint64_t forgotten;              /* frames that lost their mappings to chaos */
+    uint32_t (*node_for)(ol_va va);  /* as in core/pmap.h; NULL: any node */
 };
 
 extern const struct ol_pmap_ops ol_pmap_faulty_ops;

@@ -42,6 +42,9 @@ extern const struct ol_testbed *const ol_testbeds[];
 struct ol_bed_options {
     uint32_t frames, frames_max, low, high, prefetch_max; /* as in ol_config */
     const struct ol_policy_ops *policy;
+    const struct ol_zone *zones; /* this and the next two: as in ol_config */
+    uint32_t zone_count;
+    uint8_t large_shift;
     struct ol_pager *pager;     /* may be NULL; it is the bed's, also on failure */
     uint64_t fail_metadata_nth; /* so many metadata_allocs from the beginning on: that one fails; 0: none */
 };
