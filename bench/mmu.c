@@ -52,7 +52,7 @@ static void must(enum ol_status status, const char *what)
 
 static void set_up(struct bench *bench)
 {
-    const struct ol_sim_options options = {.frames = FRAMES, .tlb_entries = TLB_ENTRIES, .tlb_ways = TLB_WAYS};
+    const struct ol_sim_options options = {.frames = FRAMES, .tlb = ol_tlb_spec_simple(TLB_ENTRIES, TLB_WAYS)};
     must(ol_sim_create(&options, &bench->sim), "machine");
     must(ol_drum_create(SLOTS, 1 << PAGE_SHIFT, &bench->drum), "drum");
     const struct ol_port port = ol_sim_port(bench->sim);
@@ -116,7 +116,8 @@ static void walk(struct bench *bench)
     struct ol_walk result;
     for (size_t i = 0; i < bench->count / WALKS_PART; i++) {
         const ol_va va = (next_random(bench) % PAGES) << PAGE_SHIFT;
-        ol_sim_amd64.walk(&bench->sim->memory.words, &bench->sim->control, va, bench->trace[i].access, &result);
+        ol_sim_amd64.walk(&bench->sim->memory.words, &bench->sim->processor->control, va, bench->trace[i].access,
+                          &result);
         bench->sink += result.physical;
     }
 }

@@ -51,21 +51,21 @@ static const char *access_text(unsigned access)
 
 /* --- one access -------------------------------------------------------------------------------------------------- */
 
-/* The key of a page of the active space. True if the TLB alone serves the access. */
+/* True if the TLB alone serves the access. */
 static bool explain_tlb(const struct scene *scene, const struct step *step)
 {
     struct ol_sim *const sim = scene->setup.sim;
     const uint64_t page = step->va >> sim->memory.page_shift;
-    const struct ol_tlb_entry *const entry = step->va <= sim->format->is.last_va
-                                                 ? ol_tlb_lookup(&sim->tlb, sim->space_key | page, ol_sim_now(sim) + 1)
-                                                 : NULL;
+    struct ol_tlb_view entry = {0};
+    const bool found =
+        step->va <= sim->format->is.last_va && ol_tlbs_peek(&sim->processor->tlbs, step->va, step->access, &entry);
     printf("%*sTLB    ", INDENT, "");
-    if (!entry) printf("no entry for page %" PRIx64 "\n", page);
-    else if (entry->rights & step->access) printf("page %" PRIx64 " is in frame %" PRIu32 "\n", page, entry->frame);
+    if (!found) printf("no entry for page %" PRIx64 "\n", page);
+    else if (entry.rights & step->access) printf("page %" PRIx64 " is in frame %" PRIu32 "\n", page, entry.frame);
     else
         printf("page %" PRIx64 " is there, but %s\n", page,
                step->access == OL_WRITE ? "a first write must walk, to be noted in the tables" : "not for this access");
-    return entry && (entry->rights & step->access);
+    return entry.rights & step->access;
 }
 
 static void print_step(const struct ol_sim_format *format, unsigned number, const struct ol_walk_step *step)
@@ -84,7 +84,7 @@ static void print_step(const struct ol_sim_format *format, unsigned number, cons
 static void explain_walk(const struct scene *scene, const struct step *step, struct ol_walk *walk)
 {
     const struct ol_sim *const sim = scene->setup.sim;
-    sim->format->walk(&sim->memory.words, &sim->control, step->va, step->access, walk);
+    sim->format->walk(&sim->memory.words, &sim->processor->control, step->va, step->access, walk);
     for (unsigned i = 0; i < walk->words_read; i++) print_step(sim->format, i, &walk->steps[i]);
     printf("%*s%-6s ", INDENT, "", walk->words_read == 0 ? "walk" : "");
     if (walk->outcome == OL_WALK_OK) {
@@ -236,10 +236,11 @@ int ol_cmd_explain(int argc, char **argv)
                                           {"policy", required_argument, NULL, 'p'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
+    const struct ol_tlb_spec tlb = ol_tlb_spec_simple(TLB_ENTRIES, TLB_WAYS);
     struct ol_sim_setup_options options = {.machine = &ol_sim_amd64,
                                            .frames = FRAMES,
-                                           .tlb_entries = TLB_ENTRIES,
-                                           .tlb_ways = TLB_WAYS,
+                                           .tlb = &tlb,
+                                           .processors = 1,
                                            .policy = &ol_policy_clock,
                                            .policy_text = ol_policy_clock.name};
     int option;

@@ -41,8 +41,9 @@ static struct ol_world_options machine_options(lua_State *lua)
     struct ol_world_options options = {
         .machine = {.format = option_format(lua),
                     .frames = (uint32_t)ol_script_option_number(lua, 1, "frames", 1, OL_SIM_FRAMES_MAX, FRAMES),
-                    .tlb_entries = (uint32_t)ol_script_option_number(lua, 1, "tlb", 0, UINT16_MAX, TLB_ENTRIES),
-                    .tlb_ways = (uint32_t)ol_script_option_number(lua, 1, "ways", 1, UINT16_MAX, TLB_WAYS)},
+                    .tlb =
+                        ol_tlb_spec_simple((uint32_t)ol_script_option_number(lua, 1, "tlb", 0, UINT16_MAX, TLB_ENTRIES),
+                                           (uint32_t)ol_script_option_number(lua, 1, "ways", 1, UINT16_MAX, TLB_WAYS))},
         .bus_frames = (uint32_t)ol_script_option_number(lua, 1, "bus", 0, OL_SIM_FRAMES_MAX, 0),
         .drum_slots = (uint32_t)ol_script_option_number(lua, 1, "drum", 0, UINT32_MAX - 1, DRUM_SLOTS),
         .low = (uint32_t)ol_script_option_number(lua, 1, "low", 0, UINT32_MAX, 0),

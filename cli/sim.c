@@ -2,9 +2,7 @@
 /*
  * onelevel sim: replays a trace of memory references on a simulated machine.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +10,14 @@
 #include <onelevel/core.h>
 
 #include "cli/cli.h"
+#include "cli/sim_account.h"
 #include "cli/sim_ideal.h"
 #include "cli/sim_setup.h"
 #include "trace/reader.h"
 
-enum {
-    TLB_ENTRIES = 64, /* as the first-level data TLBs of AMD64 processors */
-    TLB_WAYS = 4,
-    BATCH = 4096 /* references read at once */
-};
+enum { BATCH = 4096 /* references read at once */ };
+
+#define TLB_DEFAULT "64:4" /* as the first-level data TLBs of AMD64 processors */
 
 struct arguments {
     const struct ol_policy_ops *policy;
@@ -31,8 +28,11 @@ struct arguments {
     const struct ol_sim_format *machine;
     uint64_t ram_bytes; /* 0: not given */
     uint32_t frames;    /* 0: not given */
-    uint32_t tlb_entries, tlb_ways;
-    bool ideal; /* the machine */
+    struct ol_tlb_spec tlb;
+    const char *tlb_text; /* as given */
+    uint32_t processors;
+    uint32_t slice; /* references that a processor makes in turn; 0: it has threads of the trace */
+    bool ideal;     /* the machine */
     bool json;
     bool help;
 };
@@ -62,10 +62,22 @@ static void print_help(void)
            ol_policy_clock.name);
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
         printf("                             %-15s %s\n", (*policy)->name, (*policy)->summary);
-    printf("  --tlb ENTRIES[:WAYS]     the TLB (default: %d:%d), or none\n"
+    printf("  --tlb SPEC               the TLBs of a processor (default: %s): none, ENTRIES[:WAYS], or several\n"
+           "                           l1=ARRAY, l1d=ARRAY, l1i=ARRAY, l2=ARRAY …, walk=ARRAY, tags=BITS with\n"
+           "                           commas between them. l1 is for everything, l1d for data, l1i for\n"
+           "                           instructions; walk=, or walk1=, walk2= …, page-walk caches for table\n"
+           "                           entries of all levels, or of one (1: those that name the lowest tables);\n"
+           "                           tags, of %d bits at most, tell spaces apart. ARRAY is\n"
+           "                           ENTRIES[:WAYS][:lru|plru|fifo|random][@SIZE+SIZE…], for pages of these\n"
+           "                           sizes, or of all. Or those of a processor:\n",
+           TLB_DEFAULT, OL_TLB_TAG_BITS);
+    for (const struct ol_tlb_preset *preset = ol_tlb_presets; preset->name; preset++)
+        printf("                             %-15s %s\n", preset->name, preset->summary);
+    printf("  --processors N           so many, each with its TLBs (default: 1); thread t of the trace is on\n"
+           "                           processor t modulo N\n"
+           "  --slice REFERENCES       instead, the processors take so many references each, in turn\n"
            "  --format native|lackey|pages|din|csv  the form of TRACE (default: found out from its beginning)\n"
-           "  --json                   print one JSON object\n",
-           TLB_ENTRIES, TLB_WAYS);
+           "  --json                   print one JSON object\n");
 }
 
 /* A whole decimal number from 1 to max that ends where `end` says; false for anything else. */
@@ -122,18 +134,26 @@ static bool settle_frames(struct arguments *arguments, bool ram)
 
 static bool parse_tlb(const char *text, struct arguments *arguments)
 {
-    arguments->tlb_entries = 0;
-    if (strcmp(text, "none") == 0) return true;
+    char message[512];
+    arguments->tlb_text = text;
+    if (ol_tlb_spec_parse(text, &arguments->tlb, message, sizeof message)) return true;
+    ol_error("--tlb %s: %s", text, message);
+    return false;
+}
+
+static bool parse_processors(const char *text, struct arguments *arguments)
+{
     const char *end;
-    bool good = parse_count(text, OL_TLB_ENTRIES_MAX, &end, &arguments->tlb_entries);
-    arguments->tlb_ways = arguments->tlb_entries < TLB_WAYS ? arguments->tlb_entries : TLB_WAYS;
-    if (good && *end == ':') good = parse_count(end + 1, arguments->tlb_entries, &end, &arguments->tlb_ways);
-    const uint32_t sets = good ? arguments->tlb_entries / arguments->tlb_ways : 0;
-    if (good && *end == '\0' && (sets & (sets - 1)) == 0 && sets * arguments->tlb_ways == arguments->tlb_entries)
-        return true;
-    ol_error("--tlb %s: expected none or ENTRIES[:WAYS], at most %d entries, where ENTRIES/WAYS is a power of two "
-             "(such as 64:4)",
-             text, OL_TLB_ENTRIES_MAX);
+    if (parse_count(text, OL_SIM_PROCESSORS_MAX, &end, &arguments->processors) && *end == '\0') return true;
+    ol_error("--processors %s: expected a number from 1 to %d", text, OL_SIM_PROCESSORS_MAX);
+    return false;
+}
+
+static bool parse_slice(const char *text, struct arguments *arguments)
+{
+    const char *end;
+    if (parse_count(text, UINT32_MAX, &end, &arguments->slice) && *end == '\0') return true;
+    ol_error("--slice %s: expected a number of references, from 1 to %u", text, UINT32_MAX);
     return false;
 }
 
@@ -182,6 +202,8 @@ static bool parse_option(int option, const char *argument, struct arguments *arg
     case 'r': return parse_ram(optarg, arguments);
     case 'p': return parse_policy(optarg, arguments);
     case 't': return parse_tlb(optarg, arguments);
+    case 'P': return parse_processors(optarg, arguments);
+    case 's': return parse_slice(optarg, arguments);
     case 'F': return parse_format(optarg, arguments);
     case 'j': arguments->json = true; return true;
     case 'h': arguments->help = true; return true;
@@ -199,16 +221,16 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         {"ram", required_argument, NULL, 'r'},
         {"policy", required_argument, NULL, 'p'},
         {"tlb", required_argument, NULL, 't'},
+        {"processors", required_argument, NULL, 'P'},
+        {"slice", required_argument, NULL, 's'},
         {"format", required_argument, NULL, 'F'},
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    *arguments = (struct arguments){.machine = &ol_sim_amd64,
-                                    .policy = &ol_policy_clock,
-                                    .policy_text = ol_policy_clock.name,
-                                    .tlb_entries = TLB_ENTRIES,
-                                    .tlb_ways = TLB_WAYS};
+    *arguments = (struct arguments){
+        .machine = &ol_sim_amd64, .policy = &ol_policy_clock, .policy_text = ol_policy_clock.name, .processors = 1};
+    parse_tlb(TLB_DEFAULT, arguments);
     bool frames = false, ram = false;
     int option;
     opterr = 0; /* messages are given here */
@@ -233,16 +255,41 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
 
 /* --- the replay -------------------------------------------------------------------------------------------------- */
 
-static bool replay_batch(struct ol_sim *sim, const struct ol_reference *references, size_t count)
+/* Who makes the references. */
+struct turns {
+    uint32_t slice;   /* 0: threads say it */
+    uint32_t current; /* processor */
+    uint32_t left;    /* of its slice */
+};
+
+/* Selects the processor for what follows; returns how many references of `count` it makes. */
+static uint32_t take_turn(struct ol_sim *sim, struct turns *turns, unsigned thread, uint32_t count)
+{
+    if (sim->processor_count == 1) return count;
+    uint32_t next = turns->slice > 0 ? turns->current : thread % sim->processor_count;
+    if (turns->slice > 0 && turns->left == 0) {
+        next = (turns->current + 1) % sim->processor_count;
+        turns->left = turns->slice;
+    }
+    if (next != turns->current) ol_sim_select(sim, next);
+    turns->current = next;
+    if (turns->slice == 0) return count;
+    const uint32_t taken = count < turns->left ? count : turns->left;
+    turns->left -= taken;
+    return taken;
+}
+
+static bool replay_batch(struct ol_sim *sim, struct turns *turns, const struct ol_reference *references, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         enum ol_status status = OL_OK;
-        for (uint32_t k = 0; k < references[i].count && status == OL_OK; k++)
-            status = ol_sim_reference(sim, references[i].va, references[i].access);
+        for (uint32_t made = 0; made < references[i].count && status == OL_OK;) {
+            const uint32_t alike = take_turn(sim, turns, references[i].thread, references[i].count - made);
+            status = ol_sim_references(sim, references[i].va, references[i].access, alike);
+            made += alike;
+        }
         if (status == OL_OK) continue;
-        struct ol_sim_counters counters;
-        ol_sim_get_counters(sim, &counters);
-        ol_error("reference %llu of the trace, to address %llx, failed: %s", (unsigned long long)counters.references,
+        ol_error("reference %llu of the trace, to address %llx, failed: %s", (unsigned long long)ol_sim_now(sim),
                  (unsigned long long)references[i].va, ol_status_text(status));
         return false;
     }
@@ -250,14 +297,15 @@ static bool replay_batch(struct ol_sim *sim, const struct ol_reference *referenc
 }
 
 /* False after a message. */
-static bool replay(struct ol_trace *trace, struct ol_sim *sim)
+static bool replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice)
 {
     static struct ol_reference references[BATCH];
+    struct turns turns = {.slice = slice, .left = slice};
     bool empty = true;
     for (;;) {
         size_t count;
         const enum ol_trace_status status = ol_trace_read(trace, references, BATCH, &count);
-        if (!replay_batch(sim, references, count)) return false;
+        if (!replay_batch(sim, &turns, references, count)) return false;
         if (status != OL_TRACE_OK) {
             ol_error("%s", ol_trace_message(trace));
             return false;
@@ -269,87 +317,20 @@ static bool replay(struct ol_trace *trace, struct ol_sim *sim)
     return !empty;
 }
 
-/* --- the account ------------------------------------------------------------------------------------------------- */
-
-struct figure {
-    const char *key;   /* in JSON */
-    const char *label; /* for people */
-    uint64_t value;
-};
-
-enum { FIGURES = 13 };
-
-static void take_figures(const struct ol_sim_setup *setup, uint32_t frames, struct figure figures[FIGURES])
-{
-    struct ol_sim_counters machine;
-    struct ol_statistics core;
-    ol_sim_get_counters(setup->sim, &machine);
-    ol_system_statistics(setup->system, &core);
-    const struct figure all[FIGURES] = {
-        {"frames", "frames", frames},
-        {"references", "references", machine.references},
-        {"distinct_pages", "distinct pages", core.pages_peak},
-        {"tlb_hits", "TLB hits", machine.tlb_hits},
-        {"tlb_misses", "TLB misses", machine.tlb_misses},
-        {"table_references", "table references", machine.table_references},
-        {"table_updates", "table updates (Accessed, Dirty)", machine.table_updates},
-        {"table_frames_peak", "frames of page tables, at most", machine.tables_peak},
-        {"faults", "faults", core.faults},
-        {"faults_zero", "  by a page of zeros", core.faults_zero},
-        {"faults_major", "  by a page read back", core.faults_major},
-        {"evictions", "evictions", core.evictions},
-        {"writebacks", "write-backs", core.writebacks},
-    };
-    memcpy(figures, all, sizeof all);
-}
-
-static bool print_json(const struct arguments *arguments, const struct figure figures[FIGURES])
-{
-    json_t *const object =
-        json_pack("{s:s, s:s}", "machine", arguments->machine->is.name, "policy", arguments->policy_text);
-    bool good = object != NULL;
-    for (size_t i = 0; good && i < FIGURES; i++)
-        good = json_object_set_new(object, figures[i].key, json_integer((json_int_t)figures[i].value)) == 0;
-    good = good && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
-    json_decref(object);
-    putchar('\n');
-    return good;
-}
-
-static void print_table(const struct arguments *arguments, const struct figure figures[FIGURES])
-{
-    printf("machine %s, ", arguments->machine->is.name);
-    if (arguments->tlb_entries == 0) printf("no TLB");
-    else printf("TLB of %u entries in sets of %u", arguments->tlb_entries, arguments->tlb_ways);
-    printf(", policy %s\n", arguments->policy_text);
-    for (size_t i = 0; i < FIGURES; i++)
-        printf("%-32s %14llu\n", figures[i].label, (unsigned long long)figures[i].value);
-}
-
-/* False after a message. */
-static bool print_account(const struct arguments *arguments, const struct ol_sim_setup *setup)
-{
-    struct figure figures[FIGURES];
-    take_figures(setup, arguments->frames, figures);
-    bool good = true;
-    if (arguments->json) good = print_json(arguments, figures);
-    else print_table(arguments, figures);
-    good = fflush(stdout) == 0 && good;
-    if (!good) ol_error("the account cannot be written: %s", strerror(errno));
-    return good;
-}
-
 static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
 {
     const struct ol_sim_setup_options options = {.machine = arguments->machine,
                                                  .frames = arguments->frames,
-                                                 .tlb_entries = arguments->tlb_entries,
-                                                 .tlb_ways = arguments->tlb_ways,
+                                                 .tlb = &arguments->tlb,
+                                                 .processors = arguments->processors,
                                                  .policy = arguments->policy,
                                                  .policy_parameters = arguments->policy_parameters,
                                                  .policy_text = arguments->policy_text};
     struct ol_sim_setup setup;
-    const bool good = ol_sim_set_up(&options, &setup) && replay(trace, setup.sim) && print_account(arguments, &setup);
+    const struct ol_sim_account account = {
+        .setup = &setup, .options = &options, .tlb_text = arguments->tlb_text, .json = arguments->json};
+    const bool good =
+        ol_sim_set_up(&options, &setup) && replay(trace, setup.sim, arguments->slice) && ol_print_sim_account(&account);
     ol_sim_tear_down(&setup);
     return good;
 }

@@ -36,7 +36,10 @@ static enum ol_status create_space(const struct ol_capabilities *is, struct ol_s
     enum ol_status status = ol_space_create(setup->system, is->first_va, is->last_va, &setup->space);
     if (status == OL_OK)
         status = ol_region_map(setup->space, is->first_va, pages, OL_READ | OL_WRITE | OL_EXEC, OL_MAP_FIXED, NULL);
-    if (status == OL_OK) ol_sim_activate(setup->sim, setup->space);
+    for (uint32_t i = setup->sim->processor_count; status == OL_OK && i-- > 0;) {
+        ol_sim_select(setup->sim, i);
+        ol_sim_activate(setup->sim, setup->space);
+    }
     return status;
 }
 
@@ -55,13 +58,16 @@ static void refuse_policy(const struct ol_sim_setup_options *options, enum ol_st
 
 bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup)
 {
-    const struct ol_sim_options machine = {.format = options->machine,
-                                           .frames = options->frames,
-                                           .tlb_entries = options->tlb_entries,
-                                           .tlb_ways = options->tlb_ways};
+    const struct ol_sim_options machine = {
+        .format = options->machine, .frames = options->frames, .tlb = *options->tlb, .processors = options->processors};
     *setup = (struct ol_sim_setup){0};
     enum ol_status status = ol_sim_create(&machine, &setup->sim);
     if (status == OL_OK) status = ol_drum_create(DRUM_SLOTS, 1U << options->machine->is.page_shift, &setup->drum);
+    if (status == OL_E_INVALID) {
+        ol_error("--tlb: %s has no page-walk caches, as its walks do not go from level to level",
+                 options->machine->is.name);
+        return false;
+    }
     if (status != OL_OK) {
         ol_error("a machine of %u frames does not fit here (%s); try a smaller one", options->frames,
                  ol_status_text(status));

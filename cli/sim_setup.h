@@ -11,8 +11,9 @@
 
 struct ol_sim_setup_options {
     const struct ol_sim_format *machine;
-    uint32_t frames; /* at most ol_sim_frames_max(machine) */
-    uint32_t tlb_entries, tlb_ways;
+    uint32_t frames;               /* at most ol_sim_frames_max(machine) */
+    const struct ol_tlb_spec *tlb; /* of each processor */
+    uint32_t processors;
     const struct ol_policy_ops *policy;
     const char *policy_parameters;
     const char *policy_text; /* both as they were given, for messages */

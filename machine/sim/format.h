@@ -51,6 +51,8 @@ struct ol_sim_format {
     bool big_endian;    /* entries */
     bool has_keys;      /* each frame has a word in the area behind the tables (memory.h) */
     bool hidden_tables; /* the hardware looks at keys alone; tables are the system's own affair */
+    bool walks_levels;  /* word i that a walk reads is the entry of level levels - 1 - i, and nothing else is read */
+    uint8_t tag_bits;   /* that TLBs have to tell spaces apart (PCID, ASID); 0: a switch of spaces empties them */
     struct ol_sim_level {
         const char *name;       /* of an entry */
         const char *index_name; /* of the part of an address that selects it */

@@ -20,6 +20,37 @@ static uint32_t default_table_frames(const struct ol_sim_format *format, uint32_
     return (uint32_t)(wanted < left ? wanted : left);
 }
 
+static void destroy_processors(struct ol_sim *sim)
+{
+    for (uint32_t i = 0; i < sim->processor_count; i++) {
+        ol_tlbs_destroy(&sim->processors[i].tlbs);
+        free(sim->processors[i].tags);
+    }
+    free(sim->processors);
+}
+
+/* Those that were made are destroyed on failure. */
+static enum ol_status create_processors(struct ol_sim *sim, const struct ol_sim_options *options)
+{
+    const struct ol_tlb_spec *const tlb = &options->tlb;
+    const uint32_t count = options->processors > 0 ? options->processors : 1;
+    if (count > OL_SIM_PROCESSORS_MAX) return OL_E_INVALID;
+    sim->tag_bits = tlb->tag_bits < sim->format->tag_bits ? tlb->tag_bits : sim->format->tag_bits;
+    sim->processor = sim->processors = calloc(count, sizeof *sim->processors);
+    if (!sim->processors) return OL_E_NO_META;
+    enum ol_status status = OL_OK;
+    while (sim->processor_count < count && status == OL_OK) {
+        struct ol_sim_processor *const made = &sim->processors[sim->processor_count];
+        status = ol_tlbs_create(&made->tlbs, tlb, sim->format);
+        if (status != OL_OK) break;
+        sim->processor_count++;
+        made->tags = calloc((size_t)1 << sim->tag_bits, sizeof *made->tags);
+        if (!made->tags) status = OL_E_NO_META;
+    }
+    if (status != OL_OK) destroy_processors(sim);
+    return status;
+}
+
 enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim **out)
 {
     const struct ol_sim_format *const format = options->format ? options->format : &ol_sim_amd64;
@@ -30,21 +61,20 @@ enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim
     struct ol_sim *const sim = calloc(1, sizeof *sim);
     if (!sim) return OL_E_NO_META;
     sim->format = format;
-    sim->last_va = format->is.last_va;
     sim->page_shift = format->is.page_shift;
     enum ol_status status = ol_sim_memory_create(&sim->memory, format->is.page_shift, options->frames, tables);
     if (status != OL_OK) goto free_sim;
     status = ol_sim_reverse_create(&sim->reverse, options->frames);
     if (status != OL_OK) goto destroy_memory;
-    status = ol_tlb_create(&sim->tlb, options->tlb_entries, options->tlb_ways);
+    status = create_processors(sim, options);
     if (status != OL_OK) goto destroy_reverse;
     status = ol_sim_port_create(&sim->port);
-    if (status != OL_OK) goto destroy_tlb;
+    if (status != OL_OK) goto destroy_processors;
     *out = sim;
     return OL_OK;
 
-destroy_tlb:
-    ol_tlb_destroy(&sim->tlb);
+destroy_processors:
+    destroy_processors(sim);
 destroy_reverse:
     ol_sim_reverse_destroy(&sim->reverse);
 destroy_memory:
@@ -57,31 +87,11 @@ free_sim:
 void ol_sim_destroy(struct ol_sim *sim)
 {
     ol_sim_port_destroy(&sim->port);
-    ol_tlb_destroy(&sim->tlb);
+    destroy_processors(sim);
     ol_sim_reverse_destroy(&sim->reverse);
     ol_sim_memory_destroy(&sim->memory);
     free(sim->tags.free);
     free(sim);
-}
-
-enum ol_status ol_sim_tag_take(struct ol_sim *sim, uint32_t *out)
-{
-    struct ol_sim_tags *const tags = &sim->tags;
-    if (tags->count > 0) {
-        *out = tags->free[--tags->count];
-        return OL_OK;
-    }
-    if (tags->fresh == 1U << OL_TLB_TAG_BITS) return OL_E_NO_META;
-    uint32_t *const grown = realloc(tags->free, (tags->fresh + 1U) * sizeof *grown);
-    if (!grown) return OL_E_NO_META;
-    tags->free = grown;
-    *out = tags->fresh++;
-    return OL_OK;
-}
-
-void ol_sim_tag_give(struct ol_sim *sim, uint32_t tag)
-{
-    sim->tags.free[sim->tags.count++] = tag;
 }
 
 struct ol_port ol_sim_port(struct ol_sim *sim)
@@ -89,39 +99,139 @@ struct ol_port ol_sim_port(struct ol_sim *sim)
     return ol_sim_port_functions(&sim->port);
 }
 
-void ol_sim_get_counters(const struct ol_sim *sim, struct ol_sim_counters *out)
+/* --- counts ------------------------------------------------------------------------------------------------------ */
+
+/* Gives the selected processor the references that were made since. */
+static void settle_references(struct ol_sim *sim)
 {
-    *out = sim->counters;
-    out->references = ol_sim_now(sim);
+    const uint64_t now = ol_sim_now(sim);
+    sim->processor->counters.references += now - sim->selected_at;
+    sim->selected_at = now;
+}
+
+void ol_sim_processor_counters(struct ol_sim *sim, uint32_t processor, struct ol_sim_counters *out)
+{
+    const struct ol_sim_processor *const of = &sim->processors[processor];
+    const struct ol_tlb_counters *const tlbs = &of->tlbs.count;
+    settle_references(sim);
+    ol_sim_count_shootdowns(sim);
+    *out = of->counters;
     out->tlb_hits = out->references - out->tlb_misses;
+    out->hits_by[0] = out->tlb_hits;
+    for (unsigned level = 1; level < OL_TLB_LEVELS_MAX; level++) {
+        out->hits_by[level] = tlbs->hits[level];
+        out->hits_by[0] -= tlbs->hits[level]; /* most of level 1 nobody counted */
+    }
+    out->table_references_saved = tlbs->words_saved;
+    out->tlb_invalidations = tlbs->invalidations;
+    out->tlb_emptied = tlbs->emptied;
+}
+
+void ol_sim_get_counters(struct ol_sim *sim, struct ol_sim_counters *out)
+{
+    *out = (struct ol_sim_counters){0};
+    for (uint32_t i = 0; i < sim->processor_count; i++) {
+        struct ol_sim_counters one;
+        ol_sim_processor_counters(sim, i, &one);
+        const uint64_t *const from = (const uint64_t *)&one;
+        uint64_t *const to = (uint64_t *)out;
+        for (size_t word = 0; word < sizeof one / sizeof *from; word++) to[word] += from[word];
+    }
     out->tables_peak = sim->memory.tables_peak;
+}
+
+/* --- processors and their spaces --------------------------------------------------------------------------------- */
+
+void ol_sim_select(struct ol_sim *sim, uint32_t processor)
+{
+    assert(processor < sim->processor_count);
+    settle_references(sim);
+    sim->processor = &sim->processors[processor];
+}
+
+/* A tag that stood for another space is emptied first: as loading CR3 does, with bit 63 clear. */
+static void switch_to(struct ol_sim_processor *processor, const struct ol_pmap *pmap)
+{
+    const uint32_t tag = ol_sim_tag(pmap);
+    if (processor->tags[tag] != pmap->serial) {
+        if (processor->tags[tag] != 0) ol_tlbs_empty_tag(&processor->tlbs, tag);
+        processor->tags[tag] = pmap->serial;
+    }
+    ol_tlbs_switch(&processor->tlbs, tag);
+    processor->active = pmap->serial;
+    processor->counters.switches++;
 }
 
 void ol_sim_activate(struct ol_sim *sim, struct ol_space *space)
 {
     const struct ol_pmap *const pmap = ol_space_pmap(space);
+    struct ol_sim_processor *const processor = sim->processor;
     assert(pmap->sim == sim);
-    sim->space = space;
-    sim->space_key = ol_sim_space_key(pmap);
-    sim->format->control(&sim->memory, (uint64_t)pmap->tables.root << sim->memory.page_shift, &sim->control);
+    processor->space = space;
+    if (processor->active != pmap->serial) switch_to(processor, pmap);
+    sim->format->control(&sim->memory, (uint64_t)pmap->tables.root << sim->memory.page_shift, &processor->control);
 }
 
-/* Walks the active space's tables and does what the processor does with the result: sets bits, fills the TLB. */
+enum ol_status ol_sim_number_pmap(struct ol_sim *sim, struct ol_pmap *pmap)
+{
+    struct ol_sim_tags *const tags = &sim->tags;
+    if (tags->count == 0) {
+        uint32_t *const grown = realloc(tags->free, (tags->fresh + 1U) * sizeof *grown);
+        if (!grown) return OL_E_NO_META;
+        tags->free = grown;
+        tags->free[tags->count++] = tags->fresh++;
+    }
+    pmap->number = tags->free[--tags->count];
+    pmap->serial = ++sim->pmaps_made;
+    return OL_OK;
+}
+
+void ol_sim_forget_pmap(struct ol_sim *sim, const struct ol_pmap *pmap)
+{
+    for (uint32_t i = 0; i < sim->processor_count; i++) {
+        if (sim->processors[i].active != pmap->serial) continue;
+        sim->processors[i].active = 0;
+        sim->processors[i].space = NULL;
+    }
+    sim->tags.free[sim->tags.count++] = pmap->number;
+}
+
+void ol_sim_invalidate(const struct ol_pmap *pmap, ol_va va)
+{
+    struct ol_sim *const sim = pmap->sim;
+    const uint32_t tag = ol_sim_tag(pmap);
+    for (uint32_t i = 0; i < sim->processor_count; i++) {
+        struct ol_sim_processor *const processor = &sim->processors[i];
+        if (processor->tags[tag] != pmap->serial) continue; /* it has nothing of this space */
+        const bool active = processor->active == pmap->serial;
+        ol_tlbs_invalidate(&processor->tlbs, tag, va, active ? OL_TLB_ALL_TABLES : 0);
+        if (processor != sim->processor) sim->interrupted |= 1ULL << i;
+    }
+}
+
+void ol_sim_count_shootdowns(struct ol_sim *sim)
+{
+    for (; sim->interrupted != 0; sim->interrupted &= sim->interrupted - 1)
+        sim->processors[__builtin_ctzll(sim->interrupted)].counters.shootdowns++;
+}
+
+/* --- references -------------------------------------------------------------------------------------------------- */
+
+/* Walks the active space's tables and does what the processor does with the result: sets bits, fills the TLBs. */
 static enum ol_walk_outcome walk(struct ol_sim *sim, ol_va va, unsigned access, ol_frame_no *frame)
 {
+    struct ol_sim_processor *const processor = sim->processor;
     struct ol_walk result;
-    sim->format->walk(&sim->memory.words, &sim->control, va, access, &result);
-    sim->counters.walks++;
-    sim->counters.table_references += result.words_read;
-    sim->counters.table_updates += result.update_count;
+    sim->format->walk(&sim->memory.words, &processor->control, va, access, &result);
+    const unsigned saved = ol_tlbs_note_walk(&processor->tlbs, va, access, &result, ol_sim_now(sim));
+    processor->counters.walks++;
+    processor->counters.table_references += result.words_read - saved;
+    processor->counters.table_updates += result.update_count;
     for (unsigned i = 0; i < result.update_count; i++)
         ol_sim_memory_set_word(&sim->memory, result.updates[i].address, result.updates[i].value);
-    if (result.outcome == OL_WALK_PAGE_FAULT) sim->counters.page_faults++;
-    if (result.outcome != OL_WALK_OK) return result.outcome;
-    *frame = (ol_frame_no)(result.physical >> sim->memory.page_shift);
-    const unsigned rights = result.dirty ? result.rights : result.rights & ~(unsigned)OL_WRITE;
-    ol_tlb_insert(&sim->tlb, sim->space_key | va >> sim->page_shift, *frame, rights, ol_sim_now(sim));
-    return OL_WALK_OK;
+    if (result.outcome == OL_WALK_PAGE_FAULT) processor->counters.page_faults++;
+    if (result.outcome == OL_WALK_OK) *frame = (ol_frame_no)(result.physical >> sim->memory.page_shift);
+    return result.outcome;
 }
 
 /* Where fetching is no right of its own, it is allowed if reading is. */
@@ -133,18 +243,23 @@ static enum ol_status fault(const struct ol_sim *sim, struct ol_space *space, ol
     return ol_fault(space, va, OL_READ);
 }
 
-/* Carries a reference through that the TLB did not serve. The core's lock is held on entry and on return, so that the
- * frame is still the page's then. */
-static enum ol_status miss_locked(struct ol_sim *sim, struct ol_space *space, ol_va va, unsigned access,
-                                  ol_frame_no *frame)
+/* Carries a reference through that the look-aside did not serve. With `locked`, the core's lock is held on entry and
+ * on return, so that the frame is still the page's then; it is released while the core resolves a fault. */
+static enum ol_status miss(struct ol_sim *sim, ol_va va, unsigned access, bool locked, ol_frame_no *frame)
 {
+    struct ol_sim_processor *const processor = sim->processor;
+    struct ol_space *const space = processor->space;
+    const bool exists = va <= sim->format->is.last_va; /* keys have no room for bits beyond it */
+    if (exists && ol_tlbs_lookup(&processor->tlbs, va, access, ol_sim_now(sim), frame)) return OL_OK;
+    processor->counters.tlb_misses++;
     for (;;) {
         const enum ol_walk_outcome outcome = walk(sim, va, access, frame);
         if (outcome == OL_WALK_OK) return OL_OK;
         if (outcome == OL_WALK_GENERAL_PROTECTION) return OL_E_NO_REGION;
-        pthread_mutex_unlock(&sim->port.lock);
+        if (locked) pthread_mutex_unlock(&sim->port.lock);
         const enum ol_status status = fault(sim, space, va, access);
-        pthread_mutex_lock(&sim->port.lock);
+        if (locked) pthread_mutex_lock(&sim->port.lock);
+        ol_sim_count_shootdowns(sim);
         if (status != OL_OK) return status;
         ol_sim_activate(sim, space);
     }
@@ -153,19 +268,18 @@ static enum ol_status miss_locked(struct ol_sim *sim, struct ol_space *space, ol
 enum ol_status ol_sim_reference_slow(struct ol_sim *sim, ol_va va, unsigned access)
 {
     ol_frame_no frame;
-    assert(sim->space);
-    pthread_mutex_lock(&sim->port.lock);
-    const enum ol_status status = miss_locked(sim, sim->space, va, access, &frame);
-    pthread_mutex_unlock(&sim->port.lock);
-    return status;
+    assert(sim->processor->space);
+    return miss(sim, va, access, false, &frame);
 }
 
 static enum ol_status reference_locked(struct ol_sim *sim, struct ol_space *space, ol_va va, unsigned access,
                                        ol_frame_no *frame)
 {
     ol_sim_activate(sim, space);
-    if (ol_sim_hit(sim, va, access, frame)) return OL_OK;
-    return miss_locked(sim, space, va, access, frame);
+    const struct ol_tlb_slot *const slot = ol_sim_hit(sim, va, access);
+    if (!slot) return miss(sim, va, access, true, frame);
+    *frame = slot->frame;
+    return OL_OK;
 }
 
 /* Makes references to the bytes' pages; copies to or from `host`, whichever is not NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/pmap.h on the simulated machine. Invalidation is immediate, so sync has nothing to do.
+ * core/pmap.h on the simulated machine. Invalidation is immediate, so sync only counts the interrupts that it took.
  */
 #include "machine/sim/pmap.h"
 
@@ -8,11 +8,11 @@
 
 /* --- single entries ---------------------------------------------------------------------------------------------- */
 
-/* Changes an entry that maps something; NULL empties it. The TLB follows. */
+/* Changes an entry that maps something; NULL empties it. The TLBs follow. */
 static void change(struct ol_pmap *pmap, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
 {
     ol_sim_tables_write(&pmap->tables, address, va, leaf);
-    ol_tlb_invalidate(&pmap->sim->tlb, ol_sim_page_key(pmap, va));
+    ol_sim_invalidate(pmap, va);
 }
 
 /* Forgets the mapping that the entry at `address` makes, but leaves its table, even if that has become empty. */
@@ -84,15 +84,15 @@ static enum ol_status sim_create(void *machine, ol_va first_va, ol_va last_va, s
     struct ol_pmap *const pmap = calloc(1, sizeof *pmap);
     if (!pmap) return OL_E_NO_META;
     pmap->sim = sim;
-    enum ol_status status = ol_sim_tag_take(sim, &pmap->tag);
+    enum ol_status status = ol_sim_number_pmap(sim, pmap);
     if (status != OL_OK) goto free_pmap;
     status = ol_sim_tables_create(&pmap->tables, sim->format, &sim->memory);
-    if (status != OL_OK) goto give_tag;
+    if (status != OL_OK) goto forget_pmap;
     *out = pmap;
     return OL_OK;
 
-give_tag:
-    ol_sim_tag_give(sim, pmap->tag);
+forget_pmap:
+    ol_sim_forget_pmap(sim, pmap);
 free_pmap:
     free(pmap);
     return status;
@@ -102,9 +102,8 @@ static void sim_destroy(void *machine, struct ol_pmap *pmap)
 {
     struct ol_sim *const sim = machine;
     assert(pmap->sim == sim);
-    if (sim->space_key == ol_sim_space_key(pmap)) sim->space = NULL;
     ol_sim_tables_destroy(&pmap->tables);
-    ol_sim_tag_give(sim, pmap->tag);
+    ol_sim_forget_pmap(sim, pmap);
     free(pmap);
 }
 
@@ -202,7 +201,7 @@ static unsigned sim_test_clear(void *machine, ol_frame_no frame, unsigned attrib
 
 static void sim_sync(void *machine)
 {
-    (void)machine;
+    ol_sim_count_shootdowns(machine);
 }
 
 static void sim_frame_zero(void *machine, ol_frame_no frame)

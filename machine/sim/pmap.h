@@ -11,22 +11,26 @@
 struct ol_pmap {
     struct ol_sim *sim; /* c: */
     struct ol_sim_tables tables;
-    uint32_t tag; /* c: names the space in TLBs, as an ASID or PCID does */
+    uint32_t number; /* c: no two that live have the same one; its lower bits are the tag in TLBs */
+    uint64_t serial; /* c: no two that ever lived have the same one */
 };
 
-static inline uint64_t ol_sim_space_key(const struct ol_pmap *pmap)
+static inline uint32_t ol_sim_tag(const struct ol_pmap *pmap)
 {
-    return ol_tlb_space_key(pmap->tag);
+    return pmap->number & ((1U << pmap->sim->tag_bits) - 1);
 }
 
-static inline uint64_t ol_sim_page_key(const struct ol_pmap *pmap, ol_va va)
-{
-    return ol_sim_space_key(pmap) | va >> pmap->sim->memory.page_shift;
-}
+/* Numbers the pmap. OL_OK or OL_E_NO_META. */
+enum ol_status ol_sim_number_pmap(struct ol_sim *sim, struct ol_pmap *pmap);
+/* Everything is unmapped; no processor has the space active any more, nor anything of it in its TLBs that it will use.
+ */
+void ol_sim_forget_pmap(struct ol_sim *sim, const struct ol_pmap *pmap);
 
-/* A tag that no space has. OL_OK or OL_E_NO_META. */
-enum ol_status ol_sim_tag_take(struct ol_sim *sim, uint32_t *out);
-/* The space's translations are in no TLB any more. */
-void ol_sim_tag_give(struct ol_sim *sim, uint32_t tag);
+/* No processor uses a translation any more that contains va, whatever the size of its page, nor a table on the way to
+ * it. Called after the change of an entry that was not empty, before the next reference. */
+void ol_sim_invalidate(const struct ol_pmap *pmap, ol_va va);
+
+/* Counts the interrupts to other processors that invalidating took since it was last called. */
+void ol_sim_count_shootdowns(struct ol_sim *sim);
 
 #endif

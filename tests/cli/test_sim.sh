@@ -31,6 +31,12 @@ says()
     grep -qF -- "$2" "$1" || { echo "$printed: '$2' is not in its $1:"; cat "$1"; exit 1; }
 }
 
+# matches FILE EXPRESSION: as says, for an extended regular expression.
+matches()
+{
+    grep -qE -- "$2" "$1" || { echo "$printed: '$2' is not in its $1:"; cat "$1"; exit 1; }
+}
+
 # counts KEY NUMBER: so the JSON says.
 counts()
 {
@@ -103,6 +109,21 @@ for policy in fifo second-chance clock; do
     says out "policy $policy"
     grep -qE "^references +$references\$" out || { echo "$printed printed:"; cat out; exit 1; }
 done
+
+# Levels of TLBs, page-walk caches and processors change what they should and nothing else.
+expect 0 --frames 40 --tlb l1=8,l2=64:4,walk=4 --json "$trace"
+counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
+matches out '"tlb_hits_level_2": [1-9]'
+matches out '"table_references_saved": [1-9]'
+expect 0 --frames 40 --tlb i486 --json "$trace"
+says out '"tlb": "i486"'
+expect 0 --frames 40 --processors 3 --slice 100 --json "$trace"
+counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
+counts references "$((references / 300 * 100 + (references % 300 < 100 ? references % 300 : 100)))"
+matches out '"shootdowns": [1-9]'
+expect 0 --frames 40 --processors 2 "$trace" # a trace of one thread: the other processor has nothing to do
+says out "2 processors"
+matches out '^1 +0 +0 +0 '
 
 # The ideal machine: every reference is seen. LRU and OPT as an independent count has them.
 lru_faults()
@@ -191,6 +212,16 @@ for tlb in 0 48:5 12:4 64:0 many 64:4x; do
     expect 2 --frames 4 --tlb "$tlb" "$trace"
     says err "--tlb $tlb: expected none or ENTRIES[:WAYS]"
 done
+expect 2 --frames 4 --tlb l1=64:4,l2=48:5 "$trace"
+says err '--tlb l1=64:4,l2=48:5: "l2=48:5": expected l1='
+expect 1 --frames 4 --machine vax --tlb l1=4,walk=4 "$trace"
+says err "vax has no page-walk caches"
+for number in 0 65 two; do
+    expect 2 --frames 4 --processors "$number" "$trace"
+    says err "--processors $number: expected a number from 1 to 64"
+done
+expect 2 --frames 4 --slice 0 "$trace"
+says err "--slice 0: expected a number of references"
 expect 2 --frames 4 --format text "$trace"
 says err "expected native, lackey, pages, din or csv"
 expect 2 --fast

@@ -11,7 +11,7 @@ static const char *sim_missing(void)
 static enum ol_status sim_machine_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
                                          struct ol_port *port)
 {
-    const struct ol_sim_options options = {.format = bed->kind, .frames = frames_max, .tlb_entries = 16, .tlb_ways = 4};
+    const struct ol_sim_options options = {.format = bed->kind, .frames = frames_max, .tlb = ol_tlb_spec_simple(16, 4)};
     struct ol_sim *sim;
     const enum ol_status status = ol_sim_create(&options, &sim);
     if (status != OL_OK) return status;

@@ -25,7 +25,7 @@ struct fixture {
 static void build(struct fixture *fixture, uint32_t frames, uint32_t tlb_entries, uint32_t tlb_ways,
                   const struct ol_policy_ops *policy)
 {
-    const struct ol_sim_options options = {.frames = frames, .tlb_entries = tlb_entries, .tlb_ways = tlb_ways};
+    const struct ol_sim_options options = {.frames = frames, .tlb = ol_tlb_spec_simple(tlb_entries, tlb_ways)};
     assert_int_equal(ol_sim_create(&options, &fixture->sim), OL_OK);
     assert_int_equal(ol_drum_create(SLOTS, PAGE, &fixture->drum), OL_OK);
     const struct ol_port port = ol_sim_port(fixture->sim);

@@ -28,7 +28,7 @@ static int set_up_with(void **state, uint32_t table_frames)
 {
     static struct fixture fixture;
     const struct ol_sim_options options = {
-        .frames = FRAMES, .table_frames = table_frames, .tlb_entries = 16, .tlb_ways = 4};
+        .frames = FRAMES, .table_frames = table_frames, .tlb = ol_tlb_spec_simple(16, 4)};
     if (ol_sim_create(&options, &fixture.sim) != OL_OK) return 1;
     if (ops->create(fixture.sim, 0, ol_sim_amd64.is.last_va, &fixture.pmap) != OL_OK) return 1;
     if (ops->create(fixture.sim, 0, ol_sim_amd64.is.last_va, &fixture.other) != OL_OK) return 1;
@@ -262,8 +262,9 @@ static void test_options_are_checked(void **state)
     assert_int_equal(ol_sim_create(&(struct ol_sim_options){.frames = UINT32_MAX}, &sim), OL_E_INVALID);
     assert_int_equal(ol_sim_create(&(struct ol_sim_options){.frames = 1, .table_frames = UINT32_MAX}, &sim),
                      OL_E_INVALID);
-    assert_int_equal(ol_sim_create(&(struct ol_sim_options){.frames = 1, .tlb_entries = 6, .tlb_ways = 4}, &sim),
+    assert_int_equal(ol_sim_create(&(struct ol_sim_options){.frames = 1, .tlb = ol_tlb_spec_simple(6, 4)}, &sim),
                      OL_E_INVALID);
+    assert_int_equal(ol_sim_create(&(struct ol_sim_options){.frames = 1, .processors = 65}, &sim), OL_E_INVALID);
 }
 
 #define TEST(name)       cmocka_unit_test_setup_teardown(name, set_up, tear_down)

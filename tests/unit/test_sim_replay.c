@@ -74,7 +74,7 @@ static uint64_t model_faults(uint32_t frames, bool chances)
 
 static uint64_t sim_faults(const struct ol_policy_ops *policy, uint32_t frames, uint32_t tlb_entries)
 {
-    const struct ol_sim_options options = {.frames = frames, .tlb_entries = tlb_entries, .tlb_ways = 4};
+    const struct ol_sim_options options = {.frames = frames, .tlb = ol_tlb_spec_simple(tlb_entries, 4)};
     struct ol_sim *sim;
     struct ol_pager *drum;
     struct ol_system *system;

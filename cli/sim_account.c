@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sim_account.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct figure {
+    const char *key;   /* in JSON */
+    const char *label; /* for people */
+    uint64_t value;
+};
+
+enum { FIGURES_MAX = 32 };
+
+struct figures {
+    unsigned count;
+    struct figure of[FIGURES_MAX];
+};
+
+static void add(struct figures *figures, const char *key, const char *label, uint64_t value)
+{
+    figures->of[figures->count++] = (struct figure){key, label, value};
+}
+
+static void add_tlb(struct figures *figures, const struct ol_sim *sim, const struct ol_sim_counters *counters)
+{
+    static const char *const keys[] = {"tlb_hits_level_1", "tlb_hits_level_2", "tlb_hits_level_3", "tlb_hits_level_4"};
+    static const char *const labels[] = {"  in level 1", "  in level 2", "  in level 3", "  in level 4"};
+    const struct ol_tlbs *const tlbs = &sim->processors[0].tlbs;
+    add(figures, "tlb_hits", "TLB hits", counters->tlb_hits);
+    for (unsigned level = 0; tlbs->levels > 1 && level < tlbs->levels; level++)
+        add(figures, keys[level], labels[level], counters->hits_by[level]);
+    add(figures, "tlb_misses", "TLB misses", counters->tlb_misses);
+    add(figures, "table_references", "table references", counters->table_references);
+    if (tlbs->walk_caches > 0)
+        add(figures, "table_references_saved", "  saved by page-walk caches", counters->table_references_saved);
+    add(figures, "table_updates", "table updates (Accessed, Dirty)", counters->table_updates);
+    if (sim->processor_count == 1) return;
+    add(figures, "tlb_invalidations", "TLB entries invalidated", counters->tlb_invalidations);
+    add(figures, "shootdowns", "  by interrupts (shoot-downs)", counters->shootdowns);
+}
+
+static void take_figures(const struct ol_sim_account *account, struct figures *figures)
+{
+    const struct ol_sim_setup *const setup = account->setup;
+    struct ol_sim_counters machine;
+    struct ol_statistics core;
+    ol_sim_get_counters(setup->sim, &machine);
+    ol_system_statistics(setup->system, &core);
+    figures->count = 0;
+    add(figures, "frames", "frames", account->options->frames);
+    add(figures, "references", "references", machine.references);
+    add(figures, "distinct_pages", "distinct pages", core.pages_peak);
+    add_tlb(figures, setup->sim, &machine);
+    add(figures, "table_frames_peak", "frames of page tables, at most", machine.tables_peak);
+    add(figures, "faults", "faults", core.faults);
+    add(figures, "faults_zero", "  by a page of zeros", core.faults_zero);
+    add(figures, "faults_major", "  by a page read back", core.faults_major);
+    add(figures, "evictions", "evictions", core.evictions);
+    add(figures, "writebacks", "write-backs", core.writebacks);
+}
+
+/* Each processor's own part, if there are several. */
+static json_t *processors_json(struct ol_sim *sim)
+{
+    json_t *const list = json_array();
+    for (uint32_t i = 0; list && i < sim->processor_count; i++) {
+        struct ol_sim_counters one;
+        ol_sim_processor_counters(sim, i, &one);
+        json_t *const object =
+            json_pack("{s:I, s:I, s:I, s:I, s:I}", "references", (json_int_t)one.references, "tlb_hits",
+                      (json_int_t)one.tlb_hits, "tlb_misses", (json_int_t)one.tlb_misses, "table_references",
+                      (json_int_t)one.table_references, "shootdowns", (json_int_t)one.shootdowns);
+        if (json_array_append_new(list, object) != 0) return NULL;
+    }
+    return list;
+}
+
+static bool print_json(const struct ol_sim_account *account, const struct figures *figures)
+{
+    struct ol_sim *const sim = account->setup->sim;
+    json_t *const object = json_pack("{s:s, s:s, s:s}", "machine", account->options->machine->is.name, "tlb",
+                                     account->tlb_text, "policy", account->options->policy_text);
+    bool good = object != NULL;
+    for (size_t i = 0; good && i < figures->count; i++)
+        good = json_object_set_new(object, figures->of[i].key, json_integer((json_int_t)figures->of[i].value)) == 0;
+    if (good && sim->processor_count > 1) good = json_object_set_new(object, "processors", processors_json(sim)) == 0;
+    good = good && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
+    json_decref(object);
+    putchar('\n');
+    return good;
+}
+
+static void print_processors(struct ol_sim *sim)
+{
+    printf("\n%-10s %14s %14s %14s %14s\n", "processor", "references", "TLB hits", "TLB misses", "shoot-downs");
+    for (uint32_t i = 0; i < sim->processor_count; i++) {
+        struct ol_sim_counters one;
+        ol_sim_processor_counters(sim, i, &one);
+        printf("%-10u %14llu %14llu %14llu %14llu\n", i, (unsigned long long)one.references,
+               (unsigned long long)one.tlb_hits, (unsigned long long)one.tlb_misses,
+               (unsigned long long)one.shootdowns);
+    }
+}
+
+static void print_table(const struct ol_sim_account *account, const struct figures *figures)
+{
+    struct ol_sim *const sim = account->setup->sim;
+    printf("machine %s, ", account->options->machine->is.name);
+    if (sim->processor_count > 1) printf("%u processors, ", sim->processor_count);
+    if (sim->processor->tlbs.levels == 0) printf("no TLB");
+    else printf("TLB %s", account->tlb_text);
+    printf(", policy %s\n", account->options->policy_text);
+    for (size_t i = 0; i < figures->count; i++)
+        printf("%-32s %14llu\n", figures->of[i].label, (unsigned long long)figures->of[i].value);
+    if (sim->processor_count > 1) print_processors(sim);
+}
+
+bool ol_print_sim_account(const struct ol_sim_account *account)
+{
+    struct figures figures;
+    take_figures(account, &figures);
+    bool good = true;
+    if (account->json) good = print_json(account, &figures);
+    else print_table(account, &figures);
+    good = fflush(stdout) == 0 && good;
+    if (!good) ol_error("the account cannot be written: %s", strerror(errno));
+    return good;
+}

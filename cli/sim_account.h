@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What `onelevel sim` prints of a simulated machine after the last reference. */
+#ifndef OL_CLI_SIM_ACCOUNT_H
+#define OL_CLI_SIM_ACCOUNT_H
+
+#include "cli/sim_setup.h"
+
+struct ol_sim_account {
+    const struct ol_sim_setup *setup;
+    const struct ol_sim_setup_options *options;
+    const char *tlb_text; /* as given */
+    bool json;
+};
+
+/* False after a message. */
+bool ol_print_sim_account(const struct ol_sim_account *account);
+
+#endif
