@@ -6,9 +6,12 @@
 
 #include "trace/grow.h"
 
+static const uint32_t NONE = UINT32_MAX;
+
 enum { FAN = 64, LEVELS_MAX = 5, PLACES_FIRST = 1 << 18, PAGES_FIRST = 1 << 12 };
 
-/* Places on the line, from left to right. The first level of the tree is words of bits; an element of a higher level is
+/* The two pages referenced last stand apart, because most references of programs go to them. The others have places on
+ * the line, from left to right. The first level of the tree is words of bits; an element of a higher level is
  * the sum of FAN elements below. */
 struct ol_stack {
     uint32_t *place_of; /* by page: its place plus 1; 0: none */
@@ -18,8 +21,9 @@ struct ol_stack {
     unsigned levels; /* of sums: places / FAN^(2 + level) elements each */
     size_t places;   /* a power of FAN or more: a multiple of FAN at each level but the highest */
     size_t used;     /* places from here on are free */
-    size_t pages;    /* with a place */
+    size_t pages;    /* so far */
     size_t pages_capacity;
+    uint32_t last[2]; /* the pages referenced last, and before it; NONE: there is none */
 };
 
 static size_t elements(size_t places, unsigned level)
@@ -68,6 +72,7 @@ static bool reserve(struct ol_stack *stack, uint32_t pages_total)
 struct ol_stack *ol_stack_create(void)
 {
     struct ol_stack *stack = calloc(1, sizeof(*stack));
+    if (stack) stack->last[0] = stack->last[1] = NONE;
     if (stack && make_line(stack, PLACES_FIRST) && reserve(stack, 1)) return stack;
     if (stack) ol_stack_destroy(stack);
     return NULL;
@@ -138,26 +143,27 @@ static inline __attribute__((always_inline)) uint32_t pages_behind(const struct 
     return behind;
 }
 
-static inline __attribute__((always_inline)) uint32_t reference(struct ol_stack *stack, uint32_t page)
+/* To a page that is none of the last two. */
+static inline __attribute__((always_inline)) uint32_t reference_line(struct ol_stack *stack, uint32_t page)
 {
     const uint32_t place = stack->place_of[page];
-    if (!place) {
-        stack->pages++;
-        put(stack, page);
-        return 0;
-    }
-    const uint32_t distance = pages_behind(stack, place - 1) + 1;
-    if (distance > 1) {
+    uint32_t distance = 0;
+    if (place) {
+        distance = pages_behind(stack, place - 1) + 3;
         add(stack, place - 1, UINT32_MAX);
-        put(stack, page);
+    } else {
+        stack->pages++;
     }
+    if (stack->last[1] != NONE) put(stack, stack->last[1]);
     return distance;
 }
 
 bool ol_stack_reference(struct ol_stack *stack, uint32_t page, uint32_t *distance)
 {
     if (!reserve(stack, page + 1) || (stack->used == stack->places && !compact(stack))) return false;
-    *distance = reference(stack, page);
+    *distance = page == stack->last[0] ? 1 : page == stack->last[1] ? 2 : reference_line(stack, page);
+    if (*distance != 1) stack->last[1] = stack->last[0];
+    stack->last[0] = page;
     return true;
 }
 
@@ -171,12 +177,31 @@ void ol_stack_remove(struct ol_stack *stack, uint32_t page)
 static inline __attribute__((always_inline)) bool count_batch(struct ol_stack *stack, const struct ol_batch *batch,
                                                               uint64_t *histogram)
 {
+    const uint32_t *const pages = batch->pages;
+    uint32_t last = stack->last[0], before = stack->last[1];
+    uint64_t ones = 0, twos = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        if (stack->used == stack->places && !compact(stack)) return false;
-        if (i + 16 < batch->count) __builtin_prefetch(&stack->place_of[batch->pages[i + 16]]);
-        histogram[reference(stack, batch->pages[i])]++;
-        if (batch->counts) histogram[1] += batch->counts[i] - 1;
+        const uint32_t page = pages[i];
+        if (page == last) {
+            ones++;
+            continue;
+        }
+        if (page == before) {
+            twos++;
+        } else {
+            if (stack->used == stack->places && !compact(stack)) return false;
+            if (i + 16 < batch->count) __builtin_prefetch(&stack->place_of[pages[i + 16]]);
+            stack->last[1] = before;
+            histogram[reference_line(stack, page)]++;
+        }
+        before = last;
+        last = page;
     }
+    stack->last[0] = last;
+    stack->last[1] = before;
+    for (size_t i = 0; batch->counts && i < batch->count; i++) ones += batch->counts[i] - 1;
+    histogram[1] += ones;
+    if (twos) histogram[2] += twos;
     return true;
 }
 
