@@ -38,19 +38,11 @@ void ol_stream_close(struct ol_stream *stream)
 
 bool ol_stream_next(struct ol_stream *stream, struct ol_batch *batch)
 {
-    static struct ol_reference references[OL_NUMBERING_BATCH_MAX];
-    size_t count;
-    const enum ol_trace_status status = ol_trace_read(stream->trace, references, OL_NUMBERING_BATCH_MAX, &count);
-    if (status != OL_TRACE_OK) {
+    if (ol_trace_read_batch(stream->trace, stream->numbering, batch) != OL_TRACE_OK) {
         ol_error("%s", ol_trace_message(stream->trace));
         return false;
     }
-    if (!ol_numbering_add(stream->numbering, references, count, stream->page_shift, batch)) {
-        ol_error("the trace has more pages than there is memory for: %u were counted",
-                 ol_numbering_pages(stream->numbering));
-        return false;
-    }
-    if (count) stream->empty = false;
+    if (batch->count) stream->empty = false;
     if (stream->empty) ol_error("the trace holds no references; with valgrind, was --trace-mem=yes given?");
     return !stream->empty;
 }

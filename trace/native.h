@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "trace/numbering.h"
 #include "trace/reader.h"
 #include "trace/source.h"
 
@@ -35,6 +36,13 @@ enum {
 
 enum { OL_NATIVE_NEW_PHRASE, OL_NATIVE_EVENT, OL_NATIVE_FIRST_PHRASE }; /* tokens */
 enum { OL_NATIVE_THREAD = 0 }; /* an event's kind; others: enum ol_trace_event */
+
+static inline uint16_t ol_get16(const unsigned char *at)
+{
+    uint16_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
 
 static inline uint32_t ol_get32(const unsigned char *at)
 {
@@ -73,6 +81,12 @@ enum ol_trace_status ol_native_open(struct ol_source *source, const char *name, 
 void ol_native_close(struct ol_native *native);
 enum ol_trace_status ol_native_next(struct ol_native *native, struct ol_reference *references, size_t max,
                                     size_t *count, char *message, size_t message_bytes);
+
+/* The next references as a batch of up to OL_NUMBERING_BATCH_MAX pages by number, which is good until the next call;
+ * batch->count 0 with OL_TRACE_OK is the end. Always with the same numbering. */
+enum ol_trace_status ol_native_batch(struct ol_native *native, struct ol_numbering *numbering, struct ol_batch *batch,
+                                     char *message, size_t message_bytes);
+
 /* log2 of the size of the pages that it tells apart; 0 if it has addresses. */
 unsigned ol_native_shift(const struct ol_native *native);
 

@@ -1,256 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Reads the native format: one block after the other, each decompressed as a whole, its phrases unfolded, and then its
- * tokens replaced by phrases.
- */
-#include <assert.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <zlib.h>
-#include <zstd.h>
-
-#include "trace/native.h"
-
-struct phrase {
-    uint32_t first, count; /* runs */
-    uint64_t references;
-};
-
-struct ol_native {
-    struct ol_source *source;
-    const char *name;
-    struct ol_trace_options options;
-    unsigned shift;
-    uint64_t offset; /* of what is read next; without compression around it, in the file */
-    uint64_t at;     /* offset of the part that is looked at: for messages */
-    uint64_t references, block_references, blocks;
-    bool at_end;
-    size_t early_at, early_end; /* bytes that were read before */
-    unsigned char early[64];
-
-    /* The block. */
-    unsigned char *packed, *raw;
-    size_t packed_room, raw_room;
-    struct ol_reference *runs;
-    struct phrase *phrases;
-    uint32_t defined, used; /* phrases: that the block has, that new tokens have named */
-    const unsigned char *event, *events_end;
-    const unsigned char *token;
-    uint32_t tokens; /* left */
-    unsigned token_bytes;
-    struct phrase rest; /* of the phrase that did not fit into the last batch */
-    uint16_t thread;
-
-    char *message; /* of the call */
-    size_t message_bytes;
-};
-
-static enum ol_trace_status fail(const struct ol_native *native, enum ol_trace_status status, const char *what)
-{
-    snprintf(native->message, native->message_bytes, "%s: offset %llu: %s", native->name,
-             (unsigned long long)native->at, what);
-    return status;
-}
-
-static enum ol_trace_status damaged(const struct ol_native *native, const char *what)
-{
-    return fail(native, OL_TRACE_E_FORMAT, what);
-}
-
-static enum ol_trace_status no_memory(const struct ol_native *native)
-{
-    return fail(native, OL_TRACE_E_MEMORY, "no memory to read it with");
-}
-
-/* --- bytes -------------------------------------------------------------------------------------------------------- */
-
-/* Reads exactly so many bytes. */
-static enum ol_trace_status read_bytes(struct ol_native *native, unsigned char *to, size_t bytes)
-{
-    size_t done = native->early_end - native->early_at;
-    if (done > bytes) done = bytes;
-    memcpy(to, native->early + native->early_at, done);
-    native->early_at += done;
-    while (done < bytes) {
-        size_t count;
-        const enum ol_source_status status = ol_source_read(native->source, (char *)to + done, bytes - done, &count);
-        if (status == OL_SOURCE_E_READ) return fail(native, OL_TRACE_E_READ, strerror(errno));
-        if (status == OL_SOURCE_E_MEMORY) return no_memory(native);
-        if (status == OL_SOURCE_E_CORRUPT) return fail(native, OL_TRACE_E_READ, "the compression around it is damaged");
-        if (status != OL_SOURCE_OK || count == 0) {
-            native->at = native->offset + done;
-            return fail(native, OL_TRACE_E_READ, "the trace ends too early: the file is truncated");
-        }
-        done += count;
-    }
-    native->offset += bytes;
-    return OL_TRACE_OK;
-}
-
-/* False: it ends too early, or is larger than 64 bits. */
-static bool get_varint(const unsigned char **at, const unsigned char *end, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
-        const uint64_t byte = *(*at)++;
-        if (shift == 63 && byte > 1) return false;
-        *value |= (byte & 0x7f) << shift;
-        if (byte < 0x80) return true;
-    }
-    return false;
-}
-
-static bool grow(unsigned char **buffer, size_t *room, size_t bytes)
-{
-    if (bytes <= *room) return true;
-    unsigned char *const larger = realloc(*buffer, bytes);
-    if (!larger) return false;
-    *buffer = larger;
-    *room = bytes;
-    return true;
-}
-
-/* --- a block ------------------------------------------------------------------------------------------------------ */
-
-static bool get_run(struct ol_native *native, const unsigned char **at, const unsigned char *end, uint64_t last[2],
-                    struct ol_reference *run)
-{
-    static const uint8_t accesses[] = {OL_READ, OL_WRITE, OL_EXEC};
-    if (*at == end) return false;
-    const unsigned head = *(*at)++;
-    const unsigned access = head & 3;
-    uint64_t more = head >> 3, distance = 0;
-    if (access == 3) return false;
-    if (more == 31 && (!get_varint(at, end, &more) || more >= UINT32_MAX)) return false;
-    if (head & 4 && !get_varint(at, end, &distance)) return false;
-    uint64_t *const page = &last[access == 2];
-    *page += distance >> 1 ^ (0 - (distance & 1));
-    *run = (struct ol_reference){.va = *page << native->shift, .access = accesses[access], .count = (uint32_t)more + 1};
-    return *page <= native->options.last_va >> native->shift;
-}
-
-static bool get_phrases(struct ol_native *native, const unsigned char *at, const unsigned char *end)
-{
-    uint64_t last[2] = {0, 0};
-    uint32_t runs = 0;
-    native->defined = native->used = 0;
-    while (at < end) {
-        uint64_t count;
-        if (!get_varint(&at, end, &count) || count == 0 || count > OL_NATIVE_PHRASE_RUNS_MAX ||
-            count > OL_NATIVE_RUNS_MAX - runs)
-            return false;
-        struct phrase *const phrase = &native->phrases[native->defined++];
-        *phrase = (struct phrase){.first = runs, .count = (uint32_t)count};
-        for (uint64_t i = 0; i < count; i++) {
-            if (!get_run(native, &at, end, last, &native->runs[runs])) return false;
-            phrase->references += native->runs[runs++].count;
-        }
-    }
-    return true;
-}
-
-/* Of a block that is decompressed. */
-static bool get_sections(struct ol_native *native, size_t bytes)
-{
-    if (bytes < OL_NATIVE_SECTIONS_BYTES) return false;
-    const uint64_t definition_bytes = ol_get32(native->raw), event_bytes = ol_get32(native->raw + 4);
-    native->tokens = ol_get32(native->raw + 8);
-    native->token_bytes = ol_get32(native->raw + 12);
-    if (native->token_bytes != 2 && native->token_bytes != 4) return false;
-    if (native->tokens > OL_NATIVE_TOKENS_MAX ||
-        OL_NATIVE_SECTIONS_BYTES + definition_bytes + event_bytes + (uint64_t)native->tokens * native->token_bytes !=
-            bytes)
-        return false;
-    const unsigned char *const definitions = native->raw + OL_NATIVE_SECTIONS_BYTES;
-    native->event = definitions + definition_bytes;
-    native->events_end = native->token = native->event + event_bytes;
-    native->thread = 0;
-    return get_phrases(native, definitions, native->event);
-}
-
-static enum ol_trace_status decompress(struct ol_native *native, const unsigned char *header, size_t *raw_bytes)
-{
-    const size_t packed = ol_get32(header + 8);
-    *raw_bytes = ol_get32(header + 12);
-    if (!grow(&native->packed, &native->packed_room, packed) || !grow(&native->raw, &native->raw_room, *raw_bytes))
-        return no_memory(native);
-    const enum ol_trace_status status = read_bytes(native, native->packed, packed);
-    if (status != OL_TRACE_OK) return status;
-    const uLong sum = crc32(crc32(0, header + 8, OL_NATIVE_BLOCK_HEADER_BYTES - 8), native->packed, (uInt)packed);
-    if (ol_get32(header + 4) != (uint32_t)sum) return damaged(native, "a block is damaged: its checksum is wrong");
-    const size_t got = ZSTD_decompress(native->raw, native->raw_room, native->packed, packed);
-    return got == *raw_bytes ? OL_TRACE_OK : damaged(native, "a block is damaged: it does not decompress to its size");
-}
-
-/* What stands behind the last block. */
-static enum ol_trace_status read_end(struct ol_native *native, const unsigned char *header)
-{
-    unsigned char trailer[OL_NATIVE_TRAILER_BYTES];
-    const uint64_t begin = native->at;
-    size_t bytes;
-    enum ol_trace_status status = decompress(native, header, &bytes);
-    if (status != OL_TRACE_OK) return status;
-    if (ol_get64(header + 16) != native->references)
-        return damaged(native, "the index tells another number of references than the blocks hold: blocks are missing");
-    native->at = native->offset;
-    status = read_bytes(native, trailer, sizeof trailer);
-    if (status != OL_TRACE_OK) return status;
-    if (bytes != 16 * native->blocks || ol_get64(trailer) != begin || ol_get32(trailer + 12) != OL_NATIVE_TRAILER ||
-        ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8))
-        return damaged(native, "the end of the file is damaged");
-    native->at_end = true;
-    return OL_TRACE_OK;
-}
-
-/* Reads the next block, or the end. */
-static enum ol_trace_status read_block(struct ol_native *native)
-{
-    unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES];
-    size_t bytes;
-    native->at = native->offset;
-    if (native->blocks > 0 && native->block_references != 0)
-        return damaged(native, "the block before holds fewer references than its header says");
-    enum ol_trace_status status = read_bytes(native, header, sizeof header);
-    if (status != OL_TRACE_OK) return status;
-    const uint32_t magic = ol_get32(header), raw = ol_get32(header + 12), packed = ol_get32(header + 8);
-    const bool is_index = magic == OL_NATIVE_INDEX;
-    if ((magic != OL_NATIVE_BLOCK && !is_index) || packed > ZSTD_COMPRESSBOUND((size_t)raw) ||
-        (is_index ? raw != 16 * native->blocks : raw > OL_NATIVE_RAW_MAX))
-        return damaged(native, "the header of a block is damaged");
-    if (is_index) return read_end(native, header);
-    status = decompress(native, header, &bytes);
-    if (status != OL_TRACE_OK) return status;
-    if (ol_get64(header + 24) != native->references) return damaged(native, "a block is missing before this one");
-    native->block_references = ol_get64(header + 16);
-    native->references += native->block_references;
-    native->blocks++;
-    return get_sections(native, bytes) ? OL_TRACE_OK : damaged(native, "the contents of the block make no sense");
-}
-
-/* --- references --------------------------------------------------------------------------------------------------- */
-
-/* Stores an event, if it is wanted. False: it makes no sense. */
-static bool take_event(struct ol_native *native, struct ol_reference *to, size_t *count)
-{
-    uint64_t value, pages = 0;
-    if (native->event == native->events_end) return false;
-    const uint8_t kind = *native->event++;
-    if (kind > OL_TRACE_BREAK || !get_varint(&native->event, native->events_end, &value)) return false;
-    if (kind == OL_NATIVE_THREAD) {
-        native->thread = (uint16_t)value;
-        return value <= UINT16_MAX;
-    }
-    if (!get_varint(&native->event, native->events_end, &pages) || pages > UINT32_MAX) return false;
-    if (native->options.events)
-        to[(*count)++] =
-            (struct ol_reference){.va = value, .event = kind, .thread = native->thread, .count = (uint32_t)pages};
-    return true;
-}
+/* The native format as references: a block's tokens replaced by phrases. */
+#include "trace/native_block.h"
 
 /* Appends runs of a phrase; what begins as the last one ended is one with it. */
-static inline size_t append(const struct ol_native *native, struct phrase phrase, struct ol_reference *references,
-                            size_t count)
+static inline size_t append(const struct ol_native *native, struct ol_native_phrase phrase,
+                            struct ol_reference *references, size_t count)
 {
     const struct ol_reference *run = &native->runs[phrase.first];
     uint32_t left = phrase.count;
@@ -270,11 +24,11 @@ static inline size_t append(const struct ol_native *native, struct phrase phrase
     return count + left;
 }
 
-/* The phrase of the next token that is none of an event's. False: there is none such. */
-static bool phrase_of(struct ol_native *native, uint32_t token, struct phrase *phrase)
+/* The phrase of a token that is none of an event's. False: there is none such. */
+static bool phrase_of(struct ol_native *native, uint32_t token, struct ol_native_phrase *phrase)
 {
     const uint32_t number = token == OL_NATIVE_NEW_PHRASE ? native->used++ : token - OL_NATIVE_FIRST_PHRASE;
-    if (number >= native->used || number >= native->defined) return false;
+    if (number >= native->used) return false;
     *phrase = native->phrases[number];
     return true;
 }
@@ -283,18 +37,14 @@ static bool phrase_of(struct ol_native *native, uint32_t token, struct phrase *p
 static bool take_tokens(struct ol_native *native, struct ol_reference *references, size_t max, size_t *count)
 {
     while (native->tokens > 0 && native->rest.count == 0 && *count < max) {
-        uint32_t token = 0;
-        struct phrase phrase;
-        memcpy(&token, native->token, native->token_bytes);
-        native->token += native->token_bytes;
-        native->tokens--;
+        struct ol_native_phrase phrase;
+        const uint32_t token = ol_native_token(native, 0);
+        ol_native_skip_tokens(native, 1);
         if (token == OL_NATIVE_EVENT) {
-            if (!take_event(native, references, count)) return false;
+            if (!ol_native_take_event(native, references, count)) return false;
             continue;
         }
         if (!phrase_of(native, token, &phrase)) return false;
-        if (phrase.references > native->block_references) return false;
-        native->block_references -= phrase.references;
         if (phrase.count > max - *count) native->rest = phrase;
         else *count = append(native, phrase, references, *count);
     }
@@ -303,11 +53,18 @@ static bool take_tokens(struct ol_native *native, struct ol_reference *reference
 
 static void take_rest(struct ol_native *native, struct ol_reference *references, size_t max, size_t *count)
 {
-    struct phrase part = native->rest;
+    struct ol_native_phrase part = native->rest;
     if (part.count > max - *count) part.count = (uint32_t)(max - *count);
     if (part.count > 0) *count = append(native, part, references, *count);
     native->rest.first += part.count;
     native->rest.count -= part.count;
+}
+
+static uint64_t sum(const struct ol_reference *references, size_t count)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) total += references[i].event == OL_TRACE_REFERENCE ? references[i].count : 0;
+    return total;
 }
 
 enum ol_trace_status ol_native_next(struct ol_native *native, struct ol_reference *references, size_t max,
@@ -318,68 +75,11 @@ enum ol_trace_status ol_native_next(struct ol_native *native, struct ol_referenc
     *count = 0;
     while (*count == 0 && !native->at_end) {
         take_rest(native, references, max, count);
-        if (!take_tokens(native, references, max, count)) return damaged(native, "the block's tokens make no sense");
+        if (!take_tokens(native, references, max, count) || !ol_native_account(native, sum(references, *count)))
+            return ol_native_damaged(native, "the block's tokens make no sense");
         if (*count > 0 || native->tokens > 0 || native->rest.count > 0) continue;
-        const enum ol_trace_status status = read_block(native);
+        const enum ol_trace_status status = ol_native_read_block(native);
         if (status != OL_TRACE_OK) return status;
     }
     return OL_TRACE_OK;
-}
-
-/* --- files -------------------------------------------------------------------------------------------------------- */
-
-static enum ol_trace_status read_file_header(struct ol_native *native)
-{
-    unsigned char header[OL_NATIVE_FILE_HEADER_BYTES];
-    const enum ol_trace_status status = read_bytes(native, header, sizeof header);
-    if (status != OL_TRACE_OK) return status;
-    native->shift = ol_get32(header + 12);
-    if (ol_get32(header + 20) != (uint32_t)crc32(0, header, 20)) return damaged(native, "the file's header is damaged");
-    if (ol_get32(header + 8) != OL_NATIVE_VERSION)
-        return damaged(native, "the trace is of another version of the format than 1, the only one known here");
-    if (native->shift > 30) return damaged(native, "the file's header is damaged");
-    if (native->shift > native->options.page_shift)
-        return damaged(native, "the trace has larger pages than are asked for; record it with --addresses");
-    return OL_TRACE_OK;
-}
-
-void ol_native_close(struct ol_native *native)
-{
-    free(native->packed);
-    free(native->raw);
-    free(native->runs);
-    free(native->phrases);
-    free(native);
-}
-
-enum ol_trace_status ol_native_open(struct ol_source *source, const char *name, const struct ol_trace_options *options,
-                                    const char *read, size_t used, struct ol_native **out, char *message,
-                                    size_t message_bytes)
-{
-    *out = NULL;
-    struct ol_native *const native = calloc(1, sizeof *native);
-    if (!native) {
-        snprintf(message, message_bytes, "%s: no memory to read it with", name);
-        return OL_TRACE_E_MEMORY;
-    }
-    *native = (struct ol_native){.source = source,
-                                 .name = name,
-                                 .options = *options,
-                                 .message = message,
-                                 .message_bytes = message_bytes,
-                                 .early_end = used};
-    assert(used <= sizeof native->early);
-    memcpy(native->early, read, used);
-    native->runs = malloc(OL_NATIVE_RUNS_MAX * sizeof *native->runs);
-    native->phrases = malloc(OL_NATIVE_RUNS_MAX * sizeof *native->phrases);
-    enum ol_trace_status status = native->runs && native->phrases ? OL_TRACE_OK : no_memory(native);
-    if (status == OL_TRACE_OK) status = read_file_header(native);
-    if (status == OL_TRACE_OK) *out = native;
-    else ol_native_close(native);
-    return status;
-}
-
-unsigned ol_native_shift(const struct ol_native *native)
-{
-    return native->shift;
 }

@@ -87,8 +87,8 @@ static uint32_t add_page(struct ol_numbering *numbering, uint64_t page)
     return numbering->pages;
 }
 
-static bool number_pages(struct ol_numbering *numbering, const struct ol_reference *references, size_t count,
-                         unsigned page_shift)
+bool ol_numbering_number(struct ol_numbering *numbering, const struct ol_reference *references, size_t count,
+                         unsigned page_shift, uint32_t *numbers)
 {
     for (size_t i = 0; i < count; i++) {
         const uint64_t page = references[i].va >> page_shift;
@@ -104,7 +104,7 @@ static bool number_pages(struct ol_numbering *numbering, const struct ol_referen
             if (number == 0) number = add_page(numbering, page);
             if (number == 0) return false;
         }
-        numbering->numbers[i] = number - 1;
+        numbers[i] = number - 1;
     }
     return true;
 }
@@ -114,7 +114,7 @@ bool ol_numbering_add(struct ol_numbering *numbering, const struct ol_reference 
 {
     uint32_t any_written = 0, most = 1;
     assert(count <= OL_NUMBERING_BATCH_MAX);
-    if (!number_pages(numbering, references, count, page_shift)) return false;
+    if (!ol_numbering_number(numbering, references, count, page_shift, numbering->numbers)) return false;
     for (size_t i = 0; i < count; i++) {
         numbering->written[i] = references[i].access == OL_WRITE;
         numbering->counts[i] = references[i].count;

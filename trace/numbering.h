@@ -23,6 +23,10 @@ void ol_numbering_destroy(struct ol_numbering *numbering);
 bool ol_numbering_add(struct ol_numbering *numbering, const struct ol_reference *references, size_t count,
                       unsigned page_shift, struct ol_batch *batch);
 
+/* Stores the numbers of the pages of any number of references. False as above. */
+bool ol_numbering_number(struct ol_numbering *numbering, const struct ol_reference *references, size_t count,
+                         unsigned page_shift, uint32_t *numbers);
+
 /* How many pages there are so far. */
 uint32_t ol_numbering_pages(const struct ol_numbering *numbering);
 

@@ -247,3 +247,17 @@ enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *
     }
     return OL_TRACE_OK;
 }
+
+enum ol_trace_status ol_trace_read_batch(struct ol_trace *trace, struct ol_numbering *numbering, struct ol_batch *batch)
+{
+    if (trace->native) return ol_native_batch(trace->native, numbering, batch, trace->message, sizeof trace->message);
+    struct ol_reference references[OL_NUMBERING_BATCH_MAX];
+    size_t count;
+    const enum ol_trace_status status = ol_trace_read(trace, references, OL_NUMBERING_BATCH_MAX, &count);
+    if (status != OL_TRACE_OK) return status;
+    if (ol_numbering_add(numbering, references, count, trace->options.page_shift, batch)) return OL_TRACE_OK;
+    snprintf(trace->message, sizeof trace->message,
+             "%s: no memory to number its pages with, of which there are %u so far", trace->name,
+             ol_numbering_pages(numbering));
+    return OL_TRACE_E_MEMORY;
+}

@@ -69,6 +69,14 @@ void ol_trace_close(struct ol_trace *trace);
  * file, line, and what was expected. */
 enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *references, size_t max, size_t *count);
 
+/* The next references as a batch of pages by number, which is good until the next call; batch->count 0 with OL_TRACE_OK
+ * is the end. For traces opened without events; always with the same numbering. OL_TRACE_E_MEMORY: also if there are
+ * more pages than the numbering takes. */
+struct ol_batch;
+struct ol_numbering;
+enum ol_trace_status ol_trace_read_batch(struct ol_trace *trace, struct ol_numbering *numbering,
+                                         struct ol_batch *batch);
+
 /* Of the last failure. */
 const char *ol_trace_message(const struct ol_trace *trace);
 

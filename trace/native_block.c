@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads the native format's blocks: each is decompressed as a whole, and its phrases are unfolded.
+ */
+#include "trace/native_block.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+#include <zstd.h>
+
+static enum ol_trace_status fail(const struct ol_native *native, enum ol_trace_status status, const char *what)
+{
+    snprintf(native->message, native->message_bytes, "%s: offset %llu: %s", native->name,
+             (unsigned long long)native->at, what);
+    return status;
+}
+
+enum ol_trace_status ol_native_damaged(const struct ol_native *native, const char *what)
+{
+    return fail(native, OL_TRACE_E_FORMAT, what);
+}
+
+enum ol_trace_status ol_native_no_memory(const struct ol_native *native)
+{
+    return fail(native, OL_TRACE_E_MEMORY, "no memory to read it with");
+}
+
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
+
+/* Reads exactly so many bytes. */
+static enum ol_trace_status read_bytes(struct ol_native *native, unsigned char *to, size_t bytes)
+{
+    size_t done = native->early_end - native->early_at;
+    if (done > bytes) done = bytes;
+    memcpy(to, native->early + native->early_at, done);
+    native->early_at += done;
+    while (done < bytes) {
+        size_t count;
+        const enum ol_source_status status = ol_source_read(native->source, (char *)to + done, bytes - done, &count);
+        if (status == OL_SOURCE_E_READ) return fail(native, OL_TRACE_E_READ, strerror(errno));
+        if (status == OL_SOURCE_E_MEMORY) return ol_native_no_memory(native);
+        if (status == OL_SOURCE_E_CORRUPT) return fail(native, OL_TRACE_E_READ, "the compression around it is damaged");
+        if (status != OL_SOURCE_OK || count == 0) {
+            native->at = native->offset + done;
+            return fail(native, OL_TRACE_E_READ, "the trace ends too early: the file is truncated");
+        }
+        done += count;
+    }
+    native->offset += bytes;
+    return OL_TRACE_OK;
+}
+
+/* False: it ends too early, or is larger than 64 bits. */
+static bool get_varint(const unsigned char **at, const unsigned char *end, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
+        const uint64_t byte = *(*at)++;
+        if (shift == 63 && byte > 1) return false;
+        *value |= (byte & 0x7f) << shift;
+        if (byte < 0x80) return true;
+    }
+    return false;
+}
+
+static bool grow(unsigned char **buffer, size_t *room, size_t bytes)
+{
+    if (bytes <= *room) return true;
+    unsigned char *const larger = realloc(*buffer, bytes);
+    if (!larger) return false;
+    *buffer = larger;
+    *room = bytes;
+    return true;
+}
+
+/* --- a block ------------------------------------------------------------------------------------------------------ */
+
+static bool get_run(struct ol_native *native, const unsigned char **at, const unsigned char *end, uint64_t last[2],
+                    struct ol_reference *run)
+{
+    static const uint8_t accesses[] = {OL_READ, OL_WRITE, OL_EXEC};
+    if (*at == end) return false;
+    const unsigned head = *(*at)++;
+    const unsigned access = head & 3;
+    uint64_t more = head >> 3, distance = 0;
+    if (access == 3) return false;
+    if (more == 31 && (!get_varint(at, end, &more) || more >= UINT32_MAX)) return false;
+    if (head & 4 && !get_varint(at, end, &distance)) return false;
+    uint64_t *const page = &last[access == 2];
+    *page += distance >> 1 ^ (0 - (distance & 1));
+    *run = (struct ol_reference){.va = *page << native->shift, .access = accesses[access], .count = (uint32_t)more + 1};
+    return *page <= native->options.last_va >> native->shift;
+}
+
+static bool get_phrases(struct ol_native *native, const unsigned char *at, const unsigned char *end)
+{
+    uint64_t last[2] = {0, 0};
+    uint32_t runs = 0;
+    native->defined = native->used = 0;
+    while (at < end) {
+        uint64_t count;
+        if (!get_varint(&at, end, &count) || count == 0 || count > OL_NATIVE_PHRASE_RUNS_MAX ||
+            count > OL_NATIVE_RUNS_MAX - runs)
+            return false;
+        struct ol_native_phrase *const phrase = &native->phrases[native->defined++];
+        *phrase = (struct ol_native_phrase){.first = runs, .count = (uint32_t)count};
+        for (uint64_t i = 0; i < count; i++)
+            if (!get_run(native, &at, end, last, &native->runs[runs++])) return false;
+    }
+    native->runs_total = runs;
+    return true;
+}
+
+/* How many tokens name a phrase for the first time. */
+static uint32_t first_uses(const struct ol_native *native)
+{
+    uint32_t count = 0;
+    if (native->token_bytes == 2)
+        for (size_t i = 0; i < native->tokens; i++) count += ol_get16(native->token + 2 * i) == OL_NATIVE_NEW_PHRASE;
+    else
+        for (size_t i = 0; i < native->tokens; i++) count += ol_get32(native->token + 4 * i) == OL_NATIVE_NEW_PHRASE;
+    return count;
+}
+
+/* Of a block that is decompressed. */
+static bool get_sections(struct ol_native *native, size_t bytes)
+{
+    if (bytes < OL_NATIVE_SECTIONS_BYTES) return false;
+    const uint64_t definition_bytes = ol_get32(native->raw), event_bytes = ol_get32(native->raw + 4);
+    native->tokens = ol_get32(native->raw + 8);
+    native->token_bytes = ol_get32(native->raw + 12);
+    if (native->token_bytes != 2 && native->token_bytes != 4) return false;
+    if (native->tokens > OL_NATIVE_TOKENS_MAX ||
+        OL_NATIVE_SECTIONS_BYTES + definition_bytes + event_bytes + (uint64_t)native->tokens * native->token_bytes !=
+            bytes)
+        return false;
+    const unsigned char *const definitions = native->raw + OL_NATIVE_SECTIONS_BYTES;
+    native->event = definitions + definition_bytes;
+    native->events_end = native->token = native->event + event_bytes;
+    native->thread = 0;
+    return get_phrases(native, definitions, native->event) && first_uses(native) == native->defined;
+}
+
+static enum ol_trace_status decompress(struct ol_native *native, const unsigned char *header, size_t *raw_bytes)
+{
+    const size_t packed = ol_get32(header + 8);
+    *raw_bytes = ol_get32(header + 12);
+    if (!grow(&native->packed, &native->packed_room, packed) || !grow(&native->raw, &native->raw_room, *raw_bytes))
+        return ol_native_no_memory(native);
+    const enum ol_trace_status status = read_bytes(native, native->packed, packed);
+    if (status != OL_TRACE_OK) return status;
+    const uLong sum = crc32(crc32(0, header + 8, OL_NATIVE_BLOCK_HEADER_BYTES - 8), native->packed, (uInt)packed);
+    if (ol_get32(header + 4) != (uint32_t)sum)
+        return ol_native_damaged(native, "a block is damaged: its checksum is wrong");
+    const size_t got = ZSTD_decompress(native->raw, native->raw_room, native->packed, packed);
+    return got == *raw_bytes ? OL_TRACE_OK
+                             : ol_native_damaged(native, "a block is damaged: it does not decompress to its size");
+}
+
+/* What stands behind the last block. */
+static enum ol_trace_status read_end(struct ol_native *native, const unsigned char *header)
+{
+    unsigned char trailer[OL_NATIVE_TRAILER_BYTES];
+    const uint64_t begin = native->at;
+    size_t bytes;
+    enum ol_trace_status status = decompress(native, header, &bytes);
+    if (status != OL_TRACE_OK) return status;
+    if (ol_get64(header + 16) != native->references)
+        return ol_native_damaged(
+            native, "the index tells another number of references than the blocks hold: blocks are missing");
+    native->at = native->offset;
+    status = read_bytes(native, trailer, sizeof trailer);
+    if (status != OL_TRACE_OK) return status;
+    if (bytes != 16 * native->blocks || ol_get64(trailer) != begin || ol_get32(trailer + 12) != OL_NATIVE_TRAILER ||
+        ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8))
+        return ol_native_damaged(native, "the end of the file is damaged");
+    native->at_end = true;
+    return OL_TRACE_OK;
+}
+
+/* Reads the next block, or the end. */
+enum ol_trace_status ol_native_read_block(struct ol_native *native)
+{
+    unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES];
+    size_t bytes;
+    native->at = native->offset;
+    if (native->blocks > 0 && native->block_references != 0)
+        return ol_native_damaged(native, "the block before holds fewer references than its header says");
+    enum ol_trace_status status = read_bytes(native, header, sizeof header);
+    if (status != OL_TRACE_OK) return status;
+    const uint32_t magic = ol_get32(header), raw = ol_get32(header + 12), packed = ol_get32(header + 8);
+    const bool is_index = magic == OL_NATIVE_INDEX;
+    if ((magic != OL_NATIVE_BLOCK && !is_index) || packed > ZSTD_COMPRESSBOUND((size_t)raw) ||
+        (is_index ? raw != 16 * native->blocks : raw > OL_NATIVE_RAW_MAX))
+        return ol_native_damaged(native, "the header of a block is damaged");
+    if (is_index) return read_end(native, header);
+    status = decompress(native, header, &bytes);
+    if (status != OL_TRACE_OK) return status;
+    if (ol_get64(header + 24) != native->references)
+        return ol_native_damaged(native, "a block is missing before this one");
+    native->block_references = ol_get64(header + 16);
+    native->references += native->block_references;
+    native->blocks++;
+    return get_sections(native, bytes) ? OL_TRACE_OK
+                                       : ol_native_damaged(native, "the contents of the block make no sense");
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------- */
+
+/* Stores an event, if it is wanted. False: it makes no sense. */
+bool ol_native_take_event(struct ol_native *native, struct ol_reference *to, size_t *count)
+{
+    uint64_t value, pages = 0;
+    if (native->event == native->events_end) return false;
+    const uint8_t kind = *native->event++;
+    if (kind > OL_TRACE_BREAK || !get_varint(&native->event, native->events_end, &value)) return false;
+    if (kind == OL_NATIVE_THREAD) {
+        native->thread = (uint16_t)value;
+        return value <= UINT16_MAX;
+    }
+    if (!get_varint(&native->event, native->events_end, &pages) || pages > UINT32_MAX) return false;
+    if (to && native->options.events)
+        to[(*count)++] =
+            (struct ol_reference){.va = value, .event = kind, .thread = native->thread, .count = (uint32_t)pages};
+    return true;
+}
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static enum ol_trace_status read_file_header(struct ol_native *native)
+{
+    unsigned char header[OL_NATIVE_FILE_HEADER_BYTES];
+    const enum ol_trace_status status = read_bytes(native, header, sizeof header);
+    if (status != OL_TRACE_OK) return status;
+    native->shift = ol_get32(header + 12);
+    if (ol_get32(header + 20) != (uint32_t)crc32(0, header, 20))
+        return ol_native_damaged(native, "the file's header is damaged");
+    if (ol_get32(header + 8) != OL_NATIVE_VERSION)
+        return ol_native_damaged(native,
+                                 "the trace is of another version of the format than 1, the only one known here");
+    if (native->shift > 30) return ol_native_damaged(native, "the file's header is damaged");
+    if (native->shift > native->options.page_shift)
+        return ol_native_damaged(native, "the trace has larger pages than are asked for; record it with --addresses");
+    return OL_TRACE_OK;
+}
+
+void ol_native_close(struct ol_native *native)
+{
+    free(native->packed);
+    free(native->raw);
+    free(native->runs);
+    free(native->phrases);
+    ol_native_numbers_destroy(native->numbers);
+    free(native);
+}
+
+enum ol_trace_status ol_native_open(struct ol_source *source, const char *name, const struct ol_trace_options *options,
+                                    const char *read, size_t used, struct ol_native **out, char *message,
+                                    size_t message_bytes)
+{
+    *out = NULL;
+    struct ol_native *const native = calloc(1, sizeof *native);
+    if (!native) {
+        snprintf(message, message_bytes, "%s: no memory to read it with", name);
+        return OL_TRACE_E_MEMORY;
+    }
+    *native = (struct ol_native){.source = source,
+                                 .name = name,
+                                 .options = *options,
+                                 .message = message,
+                                 .message_bytes = message_bytes,
+                                 .early_end = used};
+    assert(used <= sizeof native->early);
+    memcpy(native->early, read, used);
+    native->runs = malloc(OL_NATIVE_RUNS_MAX * sizeof *native->runs);
+    native->phrases = malloc(OL_NATIVE_RUNS_MAX * sizeof *native->phrases);
+    enum ol_trace_status status = native->runs && native->phrases ? OL_TRACE_OK : ol_native_no_memory(native);
+    if (status == OL_TRACE_OK) status = read_file_header(native);
+    if (status == OL_TRACE_OK) *out = native;
+    else ol_native_close(native);
+    return status;
+}
+
+unsigned ol_native_shift(const struct ol_native *native)
+{
+    return native->shift;
+}
