@@ -24,6 +24,10 @@ struct ol_ideal {
     uint32_t resident;
     uint64_t time; /* references made, as the policy counts them */
     struct ol_ideal_counters count;
+    /* Of the batch at hand: how many references each element stands for (NULL: one), and how many elements are in
+     * count.references already. */
+    const uint32_t *weights;
+    size_t counted;
 };
 
 /* --- services of the policy -------------------------------------------------------------------------------------- */
@@ -137,6 +141,30 @@ void ol_ideal_destroy(struct ol_ideal *ideal)
     free(ideal);
 }
 
+/* --- account ----------------------------------------------------------------------------------------------------- */
+
+/* Counts the elements of the batch before `end` as references. */
+static void count_to(struct ol_ideal *ideal, size_t end)
+{
+    uint64_t references = end - ideal->counted;
+    if (ideal->weights) {
+        references = 0;
+        for (size_t i = ideal->counted; i < end; i++) references += ideal->weights[i];
+    }
+    ideal->count.references += references;
+    ideal->counted = end;
+}
+
+/* From the element at index `at` on, that many more pages are in memory. The sum over all references is kept as if
+ * they had been so from the first one on, less what that is too much: modulo 2^64, the end is right. */
+static void resident_changes(struct ol_ideal *ideal, size_t at, uint32_t by)
+{
+    count_to(ideal, at);
+    ideal->resident += by;
+    ideal->count.resident_sum -= (uint64_t)(int32_t)by * ideal->count.references;
+    if (ideal->resident > ideal->count.resident_peak) ideal->count.resident_peak = ideal->resident;
+}
+
 /* --- references -------------------------------------------------------------------------------------------------- */
 
 static void evicted(struct ol_ideal *ideal, ol_frame_no frame)
@@ -144,10 +172,10 @@ static void evicted(struct ol_ideal *ideal, ol_frame_no frame)
     ideal->count.evictions++;
     if (ideal->page[frame] & MODIFIED) ideal->count.writebacks++;
     ideal->page[frame] &= (uint8_t) ~(RESIDENT | REFERENCED | MODIFIED);
-    ideal->resident--;
 }
 
-static void fault(struct ol_ideal *ideal, uint32_t page, unsigned written)
+/* The element at index `at` is a reference to a page that is not in memory. */
+static void fault(struct ol_ideal *ideal, size_t at, uint32_t page, unsigned written)
 {
     struct ol_policy *policy = &ideal->policy;
     uint8_t *known = &ideal->page[page];
@@ -155,17 +183,20 @@ static void fault(struct ol_ideal *ideal, uint32_t page, unsigned written)
     if (!(*known & SEEN)) ideal->count.faults_first++;
     if (policy->ops->expect) policy->ops->expect(policy, *known & GHOST ? page : OL_NO_FRAME);
     if (ideal->resident == policy->frames) evicted(ideal, policy->ops->victim(policy));
+    else resident_changes(ideal, at, 1);
     *known |= (uint8_t)(SEEN | RESIDENT | (policy->enter_set ? REFERENCED : 0) | (written ? MODIFIED : 0));
     policy->ops->insert(policy, page);
-    if (++ideal->resident > ideal->count.resident_peak) ideal->count.resident_peak = ideal->resident;
 }
 
-static void tick(struct ol_ideal *ideal)
+static void tick(struct ol_ideal *ideal, size_t at)
 {
     struct ol_policy *policy = &ideal->policy;
     policy->ops->tick(policy);
     if (!policy->ops->surplus) return;
-    for (ol_frame_no frame; (frame = policy->ops->surplus(policy)) != OL_NO_FRAME;) evicted(ideal, frame);
+    for (ol_frame_no frame; (frame = policy->ops->surplus(policy)) != OL_NO_FRAME;) {
+        evicted(ideal, frame);
+        resident_changes(ideal, at, UINT32_MAX);
+    }
 }
 
 /* The number of references to resident pages that pages[0..count) begins with; their bits are set. */
@@ -187,7 +218,7 @@ static void prefetch(const struct ol_ideal *ideal, const uint32_t *pages, size_t
     for (size_t i = 0; i < count; i++) __builtin_prefetch(&ideal->policy.links[pages[i]], 1);
 }
 
-/* References that count once each. */
+/* A reference for each element, which stands for as many as batch->counts says. */
 static void run_single(struct ol_ideal *ideal, const struct ol_batch *batch)
 {
     struct ol_policy *policy = &ideal->policy;
@@ -196,10 +227,12 @@ static void run_single(struct ol_ideal *ideal, const struct ol_batch *batch)
     const bool large = ideal->entries > PREFETCH_FROM;
     const size_t count = batch->count;
     const uint64_t start = ideal->time;
+    ideal->weights = batch->counts;
+    ideal->counted = 0;
     size_t fetched = 0;
     for (size_t i = 0; i < count;) {
         policy->now = start + i;
-        if (policy->now >= policy->tick_at) tick(ideal);
+        if (policy->now >= policy->tick_at) tick(ideal, i);
         size_t limit = count - i;
         if (policy->tick_at - policy->now < limit) limit = (size_t)(policy->tick_at - policy->now);
         if (large && fetched < i + ahead / 2) {
@@ -210,32 +243,32 @@ static void run_single(struct ol_ideal *ideal, const struct ol_batch *batch)
         const size_t run = hits(ideal, pages + i, written ? written + i : NULL, limit);
         policy->future = future ? future + i : NULL;
         if (run && policy->ops->touch) policy->ops->touch(policy, pages + i, run);
-        ideal->count.resident_sum += run * (uint64_t)ideal->resident;
         i += run;
         if (run == limit) continue;
         policy->now = start + i;
         policy->future = future ? future + i : NULL;
-        fault(ideal, pages[i], written ? written[i] : 0);
-        ideal->count.resident_sum += ideal->resident;
+        fault(ideal, i, pages[i], written ? written[i] : 0);
         i++;
     }
     ideal->time = start + count;
+    count_to(ideal, count);
 }
 
-/* References with counts, made one by one as far as that changes anything. */
-static void run_counted(struct ol_ideal *ideal, const struct ol_batch *batch)
+/* References with counts, made one by one as far as that changes anything; the last one stands for what is left. */
+static void run_counted(struct ol_ideal *ideal, const struct ol_batch *batch, uint32_t most)
 {
-    const uint32_t most = ideal->policy.ops->repeats ? ideal->policy.ops->repeats : UINT32_MAX;
-    uint32_t pages[CHUNK], future[CHUNK];
+    uint32_t pages[CHUNK], future[CHUNK], weights[CHUNK];
     uint8_t written[CHUNK];
     struct ol_batch single = {.pages = pages,
                               .written = batch->written ? written : NULL,
+                              .counts = weights,
                               .future = batch->future ? future : NULL,
                               .pages_total = batch->pages_total};
     for (size_t i = 0; i < batch->count; i++) {
-        uint32_t left = batch->counts[i] < most ? batch->counts[i] : most;
-        for (; left; left--) {
+        const uint32_t times = batch->counts[i] < most ? batch->counts[i] : most;
+        for (uint32_t left = times; left; left--) {
             pages[single.count] = batch->pages[i];
+            weights[single.count] = left > 1 ? 1 : batch->counts[i] - times + 1;
             if (batch->written) written[single.count] = batch->written[i];
             if (batch->future) future[single.count] = batch->future[i];
             if (++single.count < CHUNK) continue;
@@ -248,18 +281,15 @@ static void run_counted(struct ol_ideal *ideal, const struct ol_batch *batch)
 
 enum ol_status ol_ideal_run(struct ol_ideal *ideal, const struct ol_batch *batch)
 {
+    const uint32_t repeats = ideal->policy.ops->repeats;
     if (batch->pages_total > ideal->entries && grow(ideal, batch->pages_total) != OL_OK) return OL_E_NO_META;
-    if (!batch->counts) {
-        run_single(ideal, batch);
-        ideal->count.references += batch->count;
-        return OL_OK;
-    }
-    run_counted(ideal, batch);
-    for (size_t i = 0; i < batch->count; i++) ideal->count.references += batch->counts[i];
+    if (!batch->counts || repeats == 1) run_single(ideal, batch);
+    else run_counted(ideal, batch, repeats ? repeats : UINT32_MAX);
     return OL_OK;
 }
 
 void ol_ideal_get_counters(const struct ol_ideal *ideal, struct ol_ideal_counters *out)
 {
     *out = ideal->count;
+    out->resident_sum += (uint64_t)ideal->resident * ideal->count.references;
 }

@@ -67,7 +67,7 @@ static void make_trace(unsigned kind, uint64_t seed)
 
 /* --- the ideal machine ------------------------------------------------------------------------------------------- */
 
-static uint64_t ideal_faults(const char *name, uint32_t frames)
+static struct ol_ideal_counters ideal_counters(const char *name, uint32_t frames)
 {
     const char *parameters;
     const struct ol_policy_ops *policy = ol_policy_find(name, &parameters);
@@ -90,7 +90,12 @@ static uint64_t ideal_faults(const char *name, uint32_t frames)
     assert_in_range(count.resident_peak, 1, frames);
     ol_future_destroy(future);
     ol_ideal_destroy(ideal);
-    return count.faults;
+    return count;
+}
+
+static uint64_t ideal_faults(const char *name, uint32_t frames)
+{
+    return ideal_counters(name, frames).faults;
 }
 
 static void test_models(void **state)
@@ -165,8 +170,9 @@ static void test_counts(void **state)
             assert_int_equal(ol_ideal_create(*policy, NULL, frames, &ideal), OL_OK);
             assert_int_equal(ol_ideal_run(ideal, &batch), OL_OK);
             ol_ideal_get_counters(ideal, &counters);
-            assert_int_equal(counters.references, trace.length);
-            if (counters.faults != ideal_faults((*policy)->name, frames))
+            const struct ol_ideal_counters single = ideal_counters((*policy)->name, frames);
+            if (counters.faults != single.faults || counters.evictions != single.evictions ||
+                counters.references != single.references || counters.resident_sum != single.resident_sum)
                 fail_msg("%s, %u frames: counts make a difference", (*policy)->name, frames);
             ol_ideal_destroy(ideal);
             ol_future_destroy(future);
@@ -174,13 +180,39 @@ static void test_counts(void **state)
     }
 }
 
+/* What is in memory, added up: pages that came less those that went, after each reference. */
+static void test_resident_sum(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"lru", "working-set:tau=100", "clock"};
+    make_trace(2, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *parameters;
+        const struct ol_policy_ops *policy = ol_policy_find(names[i], &parameters);
+        struct ol_ideal_counters count;
+        struct ol_ideal *ideal;
+        uint64_t sum = 0;
+        assert_non_null(policy);
+        assert_int_equal(ol_ideal_create(policy, parameters, 10, &ideal), OL_OK);
+        for (size_t at = 0; at < trace.length; at++) {
+            const struct ol_batch one = {.pages = trace.page + at, .count = 1, .pages_total = MODEL_PAGES};
+            assert_int_equal(ol_ideal_run(ideal, &one), OL_OK);
+            ol_ideal_get_counters(ideal, &count);
+            sum += count.faults - count.evictions;
+            assert_int_equal(count.resident_sum, sum);
+        }
+        ol_ideal_destroy(ideal);
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[MODELS_MAX + 3];
+    struct CMUnitTest tests[MODELS_MAX + 4];
     unsigned count = 0;
     for (; count < models_count; count++)
         tests[count] = (struct CMUnitTest){
             .name = models[count].policy, .test_func = test_models, .initial_state = (void *)&models[count]};
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_resident_sum);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_all_have_models);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_inclusion);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_counts);
