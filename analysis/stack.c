@@ -23,7 +23,7 @@ struct ol_stack {
     size_t used;     /* places from here on are free */
     size_t pages;    /* so far */
     size_t pages_capacity;
-    uint32_t last[2]; /* the pages referenced last, and before it; NONE: there is none */
+    uint32_t last[2]; /* the pages referenced last, and before it; NONE, the second one first: there is none */
 };
 
 static size_t elements(size_t places, unsigned level)
@@ -143,33 +143,42 @@ static inline __attribute__((always_inline)) uint32_t pages_behind(const struct 
     return behind;
 }
 
-/* To a page that is none of the last two. */
-static inline __attribute__((always_inline)) uint32_t reference_line(struct ol_stack *stack, uint32_t page)
+/* To a page that is none of the last two, of which `before` goes to the line. */
+static inline __attribute__((always_inline)) uint32_t reference_line(struct ol_stack *stack, uint32_t page,
+                                                                     uint32_t last, uint32_t before)
 {
     const uint32_t place = stack->place_of[page];
     uint32_t distance = 0;
     if (place) {
-        distance = pages_behind(stack, place - 1) + 3;
+        distance = pages_behind(stack, place - 1) + 1 + (last != NONE) + (before != NONE);
         add(stack, place - 1, UINT32_MAX);
     } else {
         stack->pages++;
     }
-    if (stack->last[1] != NONE) put(stack, stack->last[1]);
+    if (before != NONE) put(stack, before);
     return distance;
 }
 
 bool ol_stack_reference(struct ol_stack *stack, uint32_t page, uint32_t *distance)
 {
     if (!reserve(stack, page + 1) || (stack->used == stack->places && !compact(stack))) return false;
-    *distance = page == stack->last[0] ? 1 : page == stack->last[1] ? 2 : reference_line(stack, page);
-    if (*distance != 1) stack->last[1] = stack->last[0];
+    const uint32_t last = stack->last[0], before = stack->last[1];
+    *distance = page == last ? 1 : page == before ? 2 : reference_line(stack, page, last, before);
+    if (page != last) stack->last[1] = last;
     stack->last[0] = page;
     return true;
 }
 
 void ol_stack_remove(struct ol_stack *stack, uint32_t page)
 {
-    add(stack, stack->place_of[page] - 1, UINT32_MAX);
+    if (page == stack->last[0]) {
+        stack->last[0] = stack->last[1];
+        stack->last[1] = NONE;
+    } else if (page == stack->last[1]) {
+        stack->last[1] = NONE;
+    } else {
+        add(stack, stack->place_of[page] - 1, UINT32_MAX);
+    }
     stack->place_of[page] = 0;
     stack->pages--;
 }
@@ -191,8 +200,7 @@ static inline __attribute__((always_inline)) bool count_batch(struct ol_stack *s
         } else {
             if (stack->used == stack->places && !compact(stack)) return false;
             if (i + 16 < batch->count) __builtin_prefetch(&stack->place_of[pages[i + 16]]);
-            stack->last[1] = before;
-            histogram[reference_line(stack, page)]++;
+            histogram[reference_line(stack, page, last, before)]++;
         }
         before = last;
         last = page;
