@@ -52,23 +52,25 @@ void ol_script_known_options(lua_State *lua, int index, const char *const *names
     }
 }
 
-/* A whole number that is a value of the stack. */
-static uint64_t to_number(lua_State *lua, int index, const char *what, uint64_t low, uint64_t high)
+/* The value at `index` as a whole number from low to high; else pushes what is wrong with it, and returns false. */
+static bool to_number(lua_State *lua, int index, uint64_t low, uint64_t high, uint64_t *out)
 {
     char range[2 * OL_SCRIPT_TEXT_BYTES];
     int is_whole;
     const lua_Integer number = lua_tointegerx(lua, index, &is_whole);
-    if (is_whole && number >= 0 && (uint64_t)number >= low && (uint64_t)number <= high) return (uint64_t)number;
+    *out = (uint64_t)number;
+    if (is_whole && number >= 0 && *out >= low && *out <= high) return true;
     (void)snprintf(range, sizeof range, "%" PRIu64 " to %" PRIu64, low, high);
-    luaL_error(lua, "%s: expected a whole number from %s, not %s", what, range, luaL_tolstring(lua, index, NULL));
-    return 0;
+    lua_pushfstring(lua, "expected a whole number from %s, not %s", range, luaL_tolstring(lua, index, NULL));
+    return false;
 }
 
 uint64_t ol_script_option_number(lua_State *lua, int index, const char *name, uint64_t low, uint64_t high,
                                  uint64_t otherwise)
 {
-    const uint64_t number =
-        lua_getfield(lua, index, name) == LUA_TNIL ? otherwise : to_number(lua, -1, name, low, high);
+    uint64_t number = otherwise;
+    if (lua_getfield(lua, index, name) != LUA_TNIL && !to_number(lua, lua_gettop(lua), low, high, &number))
+        luaL_error(lua, "%s: %s", name, lua_tostring(lua, -1));
     lua_pop(lua, 1);
     return number;
 }
@@ -93,10 +95,10 @@ bool ol_script_option_bool(lua_State *lua, int index, const char *name)
 
 uint64_t ol_script_number(lua_State *lua, int argument, uint64_t low, uint64_t high)
 {
+    uint64_t number;
     luaL_checkany(lua, argument);
-    char what[OL_SCRIPT_TEXT_BYTES];
-    (void)snprintf(what, sizeof what, "argument %d", argument);
-    return to_number(lua, argument, what, low, high);
+    if (!to_number(lua, argument, low, high, &number)) luaL_argerror(lua, argument, lua_tostring(lua, -1));
+    return number;
 }
 
 ol_va ol_script_address(lua_State *lua, int argument)
@@ -183,6 +185,7 @@ static void open_libraries(lua_State *lua)
     lua_register(lua, "fails", script_fails);
     ol_script_open_machine(lua);
     ol_script_open_space(lua);
+    ol_script_open_device(lua);
 }
 
 /* Whatever was raised, as a string. */

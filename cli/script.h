@@ -18,6 +18,9 @@
 
 #define OL_SCRIPT_MACHINE "machine"
 #define OL_SCRIPT_SPACE   "space"
+#define OL_SCRIPT_DEVICE  "device"
+#define OL_SCRIPT_DMA     "dma"
+#define OL_SCRIPT_PIN     "pin"
 
 enum {
     OL_SCRIPT_BYTES_MAX = 1 << 26, /* that one call may move */
@@ -59,14 +62,19 @@ unsigned ol_script_rights(lua_State *lua, int argument, const char *text);
 /* An argument: "r" (also if there is none), "w" or "x". */
 unsigned ol_script_access(lua_State *lua, int argument);
 
-/* --- script_machine.c, script_space.c: open the types and their functions -------------------------------------- */
+/* --- script_machine.c, script_space.c, script_device.c: open the types and their functions
+ * -------------------------------------- */
 
 void ol_script_open_machine(lua_State *lua);
 void ol_script_open_space(lua_State *lua);
+void ol_script_open_device(lua_State *lua);
 
 struct ol_script_machine *ol_script_to_machine(lua_State *lua, int argument);
 /* Raises an error if it was destroyed. */
 struct ol_script_space *ol_script_to_space(lua_State *lua, int argument);
+/* m:device{...} and s:pin(...), which the types of their first arguments have. */
+int ol_script_device_new(lua_State *lua);
+int ol_script_pin_new(lua_State *lua);
 /* Pushes a space of the machine at `machine_index`. */
 void ol_script_push_space(lua_State *lua, int machine_index, struct ol_space *space);
 

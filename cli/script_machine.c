@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "cli/script.h"
+#include "machine/sim/dma.h"
 #include "machine/sim/format.h"
 
-enum { FRAMES = 64, TLB_ENTRIES = 16, TLB_WAYS = 4, DRUM_SLOTS = 1 << 20 };
+#define TLB "16:4" /* unless told otherwise */
+enum { FRAMES = 64, DRUM_SLOTS = 1 << 20 };
 
 struct ol_script_machine *ol_script_to_machine(lua_State *lua, int argument)
 {
@@ -32,18 +34,26 @@ static const struct ol_sim_format *option_format(lua_State *lua)
     return format;
 }
 
+static struct ol_tlb_spec option_tlb(lua_State *lua)
+{
+    char message[128];
+    struct ol_tlb_spec spec;
+    const char *const text = ol_script_option_string(lua, 1, "tlb", TLB);
+    if (!ol_tlb_spec_parse(text, &spec, message, sizeof message)) luaL_error(lua, "tlb '%s': %s", text, message);
+    return spec;
+}
+
 static struct ol_world_options machine_options(lua_State *lua)
 {
-    static const char *const names[] = {"format", "frames", "bus",  "drum",  "policy", "tlb",
-                                        "ways",   "low",    "high", "ahead", NULL};
+    static const char *const names[] = {"format", "frames", "bus",  "drum",  "policy", "processors",
+                                        "tlb",    "low",    "high", "ahead", NULL};
     ol_script_known_options(lua, 1, names);
     const char *const policy = ol_script_option_string(lua, 1, "policy", ol_policy_clock.name);
     struct ol_world_options options = {
         .machine = {.format = option_format(lua),
                     .frames = (uint32_t)ol_script_option_number(lua, 1, "frames", 1, OL_SIM_FRAMES_MAX, FRAMES),
-                    .tlb =
-                        ol_tlb_spec_simple((uint32_t)ol_script_option_number(lua, 1, "tlb", 0, UINT16_MAX, TLB_ENTRIES),
-                                           (uint32_t)ol_script_option_number(lua, 1, "ways", 1, UINT16_MAX, TLB_WAYS))},
+                    .processors = (uint32_t)ol_script_option_number(lua, 1, "processors", 1, OL_SIM_PROCESSORS_MAX, 1),
+                    .tlb = option_tlb(lua)},
         .bus_frames = (uint32_t)ol_script_option_number(lua, 1, "bus", 0, OL_SIM_FRAMES_MAX, 0),
         .drum_slots = (uint32_t)ol_script_option_number(lua, 1, "drum", 0, UINT32_MAX - 1, DRUM_SLOTS),
         .low = (uint32_t)ol_script_option_number(lua, 1, "low", 0, UINT32_MAX, 0),
@@ -103,8 +113,10 @@ static const struct count core_counts[] = {
 static const struct count machine_counts[] = {
     COUNT(ol_sim_counters, references),       COUNT(ol_sim_counters, tlb_hits),
     COUNT(ol_sim_counters, tlb_misses),       COUNT(ol_sim_counters, walks),
-    COUNT(ol_sim_counters, table_references), COUNT(ol_sim_counters, table_updates),
-    COUNT(ol_sim_counters, page_faults),      LEVEL(ol_sim_counters, tables_peak),
+    COUNT(ol_sim_counters, table_references), COUNT(ol_sim_counters, table_references_saved),
+    COUNT(ol_sim_counters, table_updates),    COUNT(ol_sim_counters, page_faults),
+    COUNT(ol_sim_counters, switches),         COUNT(ol_sim_counters, tlb_invalidations),
+    COUNT(ol_sim_counters, shootdowns),       LEVEL(ol_sim_counters, tables_peak),
 };
 
 enum {
@@ -181,6 +193,14 @@ static int machine_space(lua_State *lua)
     return 1;
 }
 
+/* m:processor(number): the one that makes the references from now on; the first is 0. */
+static int machine_processor(lua_State *lua)
+{
+    struct ol_sim *const sim = ol_script_to_machine(lua, 1)->world.sim;
+    ol_sim_select(sim, (uint32_t)ol_script_number(lua, 2, 0, sim->processor_count - 1));
+    return 0;
+}
+
 /* m:page_bytes() */
 static int machine_page_bytes(lua_State *lua)
 {
@@ -223,17 +243,63 @@ static int machine_peek(lua_State *lua)
     return 1;
 }
 
+/* m:poke(physical, string): the other way round, past all protection. */
+static int machine_poke(lua_State *lua)
+{
+    const struct ol_sim_memory *const memory = &ol_script_to_machine(lua, 1)->world.sim->memory;
+    const uint64_t room = (uint64_t)memory->page_frames << memory->page_shift;
+    const uint64_t address = ol_script_number(lua, 2, 0, room);
+    size_t bytes;
+    const char *const from = luaL_checklstring(lua, 3, &bytes);
+    if (bytes > room - address) luaL_argerror(lua, 3, "it goes beyond memory");
+    memcpy(memory->bytes + address, from, bytes);
+    return 0;
+}
+
+/* m:bus_take(frames [, end]): the physical address of neighbouring frames of the bus, all below `end`. */
+static int machine_bus_take(lua_State *lua)
+{
+    struct ol_world *const world = &ol_script_to_machine(lua, 1)->world;
+    const uint64_t frames = ol_script_number(lua, 2, 1, UINT32_MAX);
+    const uint64_t end = lua_isnoneornil(lua, 3) ? UINT64_MAX : ol_script_number(lua, 3, 0, INT64_MAX);
+    uint64_t physical;
+    if (ol_bus_take(world, frames, end, &physical) != OL_OK)
+        luaL_error(lua, "bus_take: no %I neighbouring frames of the bus are free there", (lua_Integer)frames);
+    lua_pushinteger(lua, (lua_Integer)physical);
+    return 1;
+}
+
+/* m:bus_give(physical, frames): what bus_take gave. */
+static int machine_bus_give(lua_State *lua)
+{
+    struct ol_world *const world = &ol_script_to_machine(lua, 1)->world;
+    const uint8_t shift = world->sim->format->is.page_shift;
+    const uint64_t first = (uint64_t)world->frames << shift, end = first + ((uint64_t)world->bus_frames << shift);
+    const uint64_t physical = ol_script_number(lua, 2, first, end), frames = ol_script_number(lua, 3, 1, UINT32_MAX);
+    if (physical % (1ULL << shift) != 0 || frames > (end - physical) >> shift ||
+        ol_bus_give(world, physical, frames) != OL_OK)
+        luaL_error(lua, "bus_give: these frames were not taken");
+    return 0;
+}
+
 void ol_script_open_machine(lua_State *lua)
 {
-    static const luaL_Reg methods[] = {{"budget", machine_budget},
-                                       {"check", machine_check},
-                                       {"count", machine_count},
-                                       {"page_bytes", machine_page_bytes},
-                                       {"peek", machine_peek},
-                                       {"reclaim", machine_reclaim},
-                                       {"space", machine_space},
-                                       {"statistics", machine_statistics},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"budget", machine_budget},
+        {"bus_give", machine_bus_give},
+        {"bus_take", machine_bus_take},
+        {"check", machine_check},
+        {"count", machine_count},
+        {"page_bytes", machine_page_bytes},
+        {"device", ol_script_device_new},
+        {"peek", machine_peek},
+        {"poke", machine_poke},
+        {"processor", machine_processor},
+        {"reclaim", machine_reclaim},
+        {"space", machine_space},
+        {"statistics", machine_statistics},
+        {NULL, NULL},
+    };
     ol_script_type(lua, OL_SCRIPT_MACHINE, methods, machine_collect);
     lua_register(lua, "machine", machine_new);
 }

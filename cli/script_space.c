@@ -2,6 +2,8 @@
 /* Address spaces in scripts. */
 #include "cli/script.h"
 
+#include "machine/sim/dma.h"
+
 struct ol_script_space *ol_script_to_space(lua_State *lua, int argument)
 {
     struct ol_script_space *const space = luaL_checkudata(lua, argument, OL_SCRIPT_SPACE);
@@ -18,6 +20,20 @@ void ol_script_push_space(lua_State *lua, int machine_index, struct ol_space *sp
     luaL_setmetatable(lua, OL_SCRIPT_SPACE);
     lua_insert(lua, -2);
     lua_setiuservalue(lua, -2, 1); /* the machine lives as long as the space is known */
+}
+
+/* Raises an error if a device may have pages of the range. */
+static void refuse_pinned(lua_State *lua, const struct ol_script_space *space, ol_va va, uint64_t pages,
+                          const char *what)
+{
+    if (ol_pin_overlaps(&space->machine->world, space->space, va, pages)) ol_script_expect(lua, OL_E_BUSY, what, va);
+}
+
+/* The same for all of the space. */
+static void refuse_any_pinned(lua_State *lua, const struct ol_script_space *space, const char *what)
+{
+    const struct ol_capabilities *const is = &space->machine->world.sim->format->is;
+    refuse_pinned(lua, space, is->first_va, ((is->last_va - is->first_va) >> is->page_shift) + 1, what);
 }
 
 /* --- regions --------------------------------------------------------------------------------------------------- */
@@ -49,6 +65,7 @@ static int space_map(lua_State *lua)
     ol_script_known_options(lua, 2, names);
     const uint64_t pages = ol_script_option_number(lua, 2, "pages", 1, INT64_MAX, 1);
     const struct place place = option_place(lua, 2);
+    if (place.flags & OL_MAP_REPLACE) refuse_pinned(lua, space, place.at, pages, "map");
     ol_va at;
     const enum ol_status status = ol_region_map(space->space, place.at, pages, place.rights, place.flags, &at);
     ol_script_expect(lua, status, "map", place.at);
@@ -67,6 +84,7 @@ static int space_share(lua_State *lua)
     ol_script_known_options(lua, 5, names);
     const struct place place = option_place(lua, 5);
     if (from->machine != space->machine) luaL_error(lua, "share: the two spaces are of different machines");
+    if (place.flags & OL_MAP_REPLACE) refuse_pinned(lua, space, place.at, pages, "share");
     ol_va at;
     const enum ol_status status =
         ol_region_share(from->space, va, pages, space->space, place.at, place.rights, place.flags, &at);
@@ -81,7 +99,9 @@ static int on_range(lua_State *lua, const char *what,
 {
     const struct ol_script_space *const space = ol_script_to_space(lua, 1);
     const ol_va va = ol_script_address(lua, 2);
-    ol_script_expect(lua, function(space->space, va, ol_script_number(lua, 3, 1, INT64_MAX)), what, va);
+    const uint64_t pages = ol_script_number(lua, 3, 1, INT64_MAX);
+    refuse_pinned(lua, space, va, pages, what);
+    ol_script_expect(lua, function(space->space, va, pages), what, va);
     return 0;
 }
 
@@ -113,6 +133,7 @@ static int space_fork(lua_State *lua)
 {
     const struct ol_script_space *const space = ol_script_to_space(lua, 1);
     struct ol_space *child;
+    refuse_any_pinned(lua, space, "fork");
     const enum ol_status status = ol_space_fork(space->space, &child);
     if (status != OL_OK) luaL_error(lua, "fork: %s", ol_status_text(status));
     lua_getiuservalue(lua, 1, 1);
@@ -124,6 +145,7 @@ static int space_fork(lua_State *lua)
 static int space_destroy(lua_State *lua)
 {
     struct ol_script_space *const space = ol_script_to_space(lua, 1);
+    refuse_any_pinned(lua, space, "destroy");
     ol_space_destroy(space->space);
     space->space = NULL;
     return 0;
@@ -205,10 +227,14 @@ static int space_mapped_pages(lua_State *lua)
 void ol_script_open_space(lua_State *lua)
 {
     static const luaL_Reg methods[] = {
-        {"destroy", space_destroy},   {"discard", space_discard}, {"fork", space_fork},
-        {"frame", space_frame},       {"map", space_map},         {"mapped_pages", space_mapped_pages},
-        {"physical", space_physical}, {"protect", space_protect}, {"read", space_read},
-        {"share", space_share},       {"touch", space_touch},     {"unmap", space_unmap},
-        {"where", space_where},       {"write", space_write},     {NULL, NULL}};
+        {"destroy", space_destroy},   {"discard", space_discard},
+        {"fork", space_fork},         {"frame", space_frame},
+        {"map", space_map},           {"mapped_pages", space_mapped_pages},
+        {"physical", space_physical}, {"pin", ol_script_pin_new},
+        {"protect", space_protect},   {"read", space_read},
+        {"share", space_share},       {"touch", space_touch},
+        {"unmap", space_unmap},       {"where", space_where},
+        {"write", space_write},       {NULL, NULL},
+    };
     ol_script_type(lua, OL_SCRIPT_SPACE, methods, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/sim/world.h"
 
+#include "machine/sim/dma.h"
 #include "machine/sim/drum.h"
 
 static enum ol_status create_machine(const struct ol_world_options *options, struct ol_world *world, const char **error)
@@ -12,7 +13,7 @@ static enum ol_status create_machine(const struct ol_world_options *options, str
     if (machine.frames == 0) *error = "a machine wants at least one frame";
     if (machine.frames == 0 || frames > ol_sim_frames_max(format)) return OL_E_INVALID;
     machine.frames = (uint32_t)frames;
-    *error = "the TLB cannot be built so: entries are ways times a power of two";
+    *error = "the TLBs cannot be built so";
     enum ol_status status = ol_sim_create(&machine, &world->sim);
     if (status == OL_E_NO_META) *error = "so large a machine does not fit here";
     if (status != OL_OK || options->drum_slots == 0) return status;
@@ -33,6 +34,7 @@ enum ol_status ol_world_create(const struct ol_world_options *options, struct ol
 {
     *out = (struct ol_world){.frames = options->machine.frames, .bus_frames = options->bus_frames};
     enum ol_status status = create_machine(options, out, error);
+    if (status == OL_OK) status = ol_ranges_create(&out->bus, options->bus_frames);
     if (status != OL_OK) goto destroy;
     const struct ol_port port = ol_sim_port(out->sim);
     const struct ol_config config = {
@@ -60,6 +62,9 @@ destroy:
 
 void ol_world_destroy(struct ol_world *world)
 {
+    ol_dmas_destroy(world);
+    ol_devices_destroy(world);
+    ol_ranges_destroy(&world->bus);
     if (world->system) ol_system_destroy(world->system);
     if (world->drum) world->drum->ops->close(world->drum);
     if (world->sim) ol_sim_destroy(world->sim);

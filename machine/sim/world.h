@@ -13,6 +13,11 @@
 #define OL_SIM_WORLD_H
 
 #include "machine/sim/machine.h"
+#include "machine/sim/ranges.h"
+
+struct ol_device;
+struct ol_dma;
+struct ol_pin;
 
 struct ol_world_options {
     struct ol_sim_options machine; /* .frames: for the core's pages */
@@ -29,6 +34,10 @@ struct ol_world {
     struct ol_system *system; /* c: */
     uint32_t frames;          /* c: of the core's; those of the bus follow */
     uint32_t bus_frames;      /* c: */
+    struct ol_ranges bus;     /* … those of them that nothing has */
+    struct ol_device *devices;
+    struct ol_dma *dmas;
+    struct ol_pin *pins;
 };
 
 /* OL_OK; or why not, with nothing to destroy and the reason in *error, the part of a sentence: OL_E_INVALID,

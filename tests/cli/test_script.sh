@@ -40,6 +40,9 @@ breaks page_stealer 's/nru:interval=100/random/'
 breaks page_stealer 's/low = 4, high = 8/low = 0, high = 0/'
 breaks thrashing 's/frames, working_set, references = 48/frames, working_set, references = 200/'
 breaks thrashing 's/for count = 1, frames/for count = 1, 1 + frames/'
+breaks dma_corruption 's/local function load()/local function load() end local function idle()/'
+breaks dma_corruption 's/disk:run(100) -- .*/disk:run()/'
+breaks dma_corruption 's/, {pinned = false}//'
 breaks atlas 's/run("fifo")/run("atlas:interval=1024")/'
 breaks atlas 's/format = "atlas"/format = "vax"/'
 
@@ -62,7 +65,7 @@ done
 # script STATUS TEXT: runs it.
 script()
 {
-    printf '%s\n' "$2" >script.lua
+    printf "%s\n" "$2" >script.lua
     expect "$1" script script.lua
 }
 
@@ -85,12 +88,13 @@ mv out once
 expect 0 script arguments.lua one "two words"
 cmp out once
 
-script 0 'local m = machine{format = "sv39", frames = 8, tlb = 0, policy = "fifo", drum = 100}
+script 0 'local m = machine{format = "sv39", frames = 8, tlb = "none", processors = 2, policy = "fifo", drum = 100}
 local s = m:space()
 local page = m:page_bytes()
 local at = s:map{pages = 3, rights = "rw"}
 s:write(at + page - 3, "across")
 equal(s:read(at + page - 3, 6), "across")
+m:processor(1)
 equal(m:peek(s:physical(at + page - 3), 3), "acr")
 local other = s:share(s, s:map{pages = 2, shared = true}, 2)
 s:touch(other, "w")
@@ -101,6 +105,20 @@ equal(s:mapped_pages(), 6)
 fails("no region", s.touch, s, at)
 local c = m:count(function() s:touch(at + page) end)
 equal(c.faults, 1); equal(c.references, 1); equal(c.pages, nil)
+local d = m:device{segments = 2}
+local dma = d:map(s, at + page, 3, "send")
+d:send(dma)
+equal(d:run(2), 1)
+equal(d:run(), 0)
+equal(d:data(), "\0\0\0")
+equal(dma:kind(), "list")
+equal(dma:segments()[1][2], 3)
+dma:unmap()
+equal(d:statistics().bytes, 3)
+m:poke(s:physical(at + page), "new")
+equal(s:read(at + page, 3), "new")
+local pin = s:pin(at + page, 1)
+pin:release()
 m:budget(4)
 equal(m:statistics().frames_budget, 4)
 s:destroy()
@@ -124,12 +142,32 @@ refuses 's:map{at = 1}' "map at 0x1: invalid argument"
 refuses 's:map{at = 0}; s:map{at = 0}' "map at 0x0: the range is already mapped"
 refuses 's:map{1}' "options are written NAME = VALUE"
 refuses 's:touch(0, "rw")' "bad argument #2 to 'touch' (expected \"r\", \"w\" or \"x\")"
-refuses 's:read(0, 0)' "argument 3: expected a whole number from 1 to"
+refuses 's:read(0, 0)' "bad argument #2 to 'read' (expected a whole number from 1 to"
 refuses 's:share(s, s:map{}, 1)' "share at 0x0: invalid argument"
 refuses 's:share(machine{}:space(), 0, 1)' "share: the two spaces are of different machines"
 refuses 's:destroy(); s:touch(0)' "calling 'touch' on bad self (the space was destroyed)"
-refuses 'm:budget(5)' "argument 2: expected a whole number from 1 to 4, not 5"
-refuses 'm:peek(4 * 4096, 1)' "argument 3: expected a whole number from 0 to 0, not 1"
+refuses 'm:budget(5)' "bad argument #1 to 'budget' (expected a whole number from 1 to 4, not 5)"
+refuses 'm:peek(4 * 4096, 1)' "bad argument #2 to 'peek' (expected a whole number from 0 to 0, not 1)"
+refuses 'm:peek(0, 1); m:poke(4 * 4096 - 1, "xy")' "bad argument #2 to 'poke' (it goes beyond memory)"
+refuses 'm:bus_take(1)' "bus_take: no 1 neighbouring frames of the bus are free there"
+refuses 'local b = machine{bus = 4}; b:bus_give(b:bus_take(2) + 4096, 2)' "bus_give: these frames were not taken"
+refuses 'm:device{segment = 2}' "there is no option 'segment' here"
+refuses 'machine{format = "s370"}:device{iommu = true}' "device: "
+refuses 'm:device():receive({{0, 5}}, "four")' "bad argument #2 to 'receive' (it is not as long as"
+refuses 'm:device():receive({0, 4}, "four")' "bad argument #1 to 'receive' (expected {{ADDRESS, BYTES}, ...})"
+refuses 'm:device():send({{0, 4}, {8, 4}})' "the device refuses its program: invalid argument"
+refuses 'm:device():send({{0, "much"}})' "bad argument #1 to 'send' (expected {{ADDRESS, BYTES}, ...} of whole numbers"
+refuses 'm:device():send({})' "the device refuses its program: invalid argument"
+refuses 'local d = m:device(); d:send({{1 << 40, 4}}); d:run()' "the device met an address that leads nowhere"
+refuses 'm:device():map(s, 0, 4, "send")' "map at 0x0: no region at that address"
+refuses 'm:device():map(s, s:map{}, 4, "take")' "bad argument #4 to 'map' (invalid option 'take')"
+refuses 'm:device():map(machine{}:space(), 0, 4, "send")' "map: the space is of another machine"
+refuses 'local d = m:device():map(s, s:map{}, 4, "send"); d:unmap(); d:kind()' "calling 'kind' on bad self (it was given back)"
+refuses 's:pin(s:map{}, 1); s:fork()' "fork at 0x0: the page is in use by the machine"
+refuses 's:pin(s:map{}, 1); s:destroy()' "destroy at 0x0: the page is in use"
+refuses 's:pin(s:map{}, 1); s:discard(0, 1)' "discard at 0x0: the page is in use"
+refuses 's:pin(s:map{}, 1); s:map{at = 0, replace = true}' "map at 0x0: the page is in use"
+refuses 's:pin(s:map{}, 5)' "pin at 0x0: no frame can be freed"
 refuses 'm.touch(s)' "attempt to call a nil value"
 refuses 'm:space().x.y = 1' "attempt to index a nil value"
 refuses 'machine{format = "pdp11"}' "there is no machine 'pdp11'"
@@ -137,7 +175,9 @@ refuses 'machine{policy = "lucky"}' "there is no policy 'lucky'"
 refuses 'machine{policy = "lru"}' "the policy wants what this machine does not have"
 refuses 'machine{policy = "clock:x=1"}' "the policy does not take these parameters"
 refuses 'machine{frames = 8, high = 8}' "the watermarks leave no frame"
-refuses 'machine{tlb = 7}' "the TLB cannot be built so"
+refuses 'machine{tlb = "7:2"}' "tlb '7:2': "
+refuses 'machine{tlb = "l1=7:2"}' "tlb 'l1=7:2': "
+refuses 'm:processor(1)' "bad argument #1 to 'processor' (expected a whole number from 0 to 0, not 1)"
 refuses 'machine{format = "s370", frames = 5000}' "the machine cannot address so many frames"
 script 1 'error({})'
 says err "onelevel: table: "
