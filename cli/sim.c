@@ -31,6 +31,9 @@ struct arguments {
     struct ol_tlb_spec tlb;
     const char *tlb_text; /* as given */
     uint32_t processors;
+    struct ol_numa numa;
+    struct ol_cost cost;
+    bool has_cost;
     uint32_t slice; /* references that a processor makes in turn; 0: it has threads of the trace */
     bool ideal;     /* the machine */
     bool json;
@@ -76,7 +79,18 @@ static void print_help(void)
     printf("  --processors N           so many, each with its TLBs (default: 1); thread t of the trace is on\n"
            "                           processor t modulo N\n"
            "  --slice REFERENCES       instead, the processors take so many references each, in turn\n"
-           "  --format native|lackey|pages|din|csv  the form of TRACE (default: found out from its beginning)\n"
+           "  --numa NODES[:POLICY][:DISTANCE]\n"
+           "                           so many nodes, which share processors and frames alike. POLICY places\n"
+           "                           pages: first-touch (default), interleave, preferred=NODE, bind=NODE.\n"
+           "                           DISTANCE of other nodes (default: %d; the own one has %d), or the whole\n"
+           "                           matrix, as in 2:first-touch:10,21/21,10\n"
+           "  --cost default|NAME=NUMBER,…\n"
+           "                           model what it would take, from all that is counted and these constants:\n",
+           OL_NUMA_FAR, OL_NUMA_NEAR);
+    for (const struct ol_cost_constant_info *is = ol_cost_constants; is < ol_cost_constants + OL_COST_CONSTANTS; is++)
+        printf("                             %-11s %-8s (%llu) %s\n", is->name, is->unit, (unsigned long long)is->value,
+               is->summary);
+    printf("  --format native|lackey|pages|din|csv  the form of TRACE (default: found out from its beginning)\n"
            "  --json                   print one JSON object\n");
 }
 
@@ -149,6 +163,23 @@ static bool parse_processors(const char *text, struct arguments *arguments)
     return false;
 }
 
+static bool parse_numa(const char *text, struct arguments *arguments)
+{
+    char message[512];
+    if (ol_numa_parse(text, &arguments->numa, message, sizeof message)) return true;
+    ol_error("--numa %s: %s", text, message);
+    return false;
+}
+
+static bool parse_cost(const char *text, struct arguments *arguments)
+{
+    char message[512];
+    arguments->has_cost = true;
+    if (ol_cost_parse(text, &arguments->cost, message, sizeof message)) return true;
+    ol_error("--cost %s: %s", text, message);
+    return false;
+}
+
 static bool parse_slice(const char *text, struct arguments *arguments)
 {
     const char *end;
@@ -203,6 +234,8 @@ static bool parse_option(int option, const char *argument, struct arguments *arg
     case 'p': return parse_policy(optarg, arguments);
     case 't': return parse_tlb(optarg, arguments);
     case 'P': return parse_processors(optarg, arguments);
+    case 'n': return parse_numa(optarg, arguments);
+    case 'c': return parse_cost(optarg, arguments);
     case 's': return parse_slice(optarg, arguments);
     case 'F': return parse_format(optarg, arguments);
     case 'j': arguments->json = true; return true;
@@ -222,6 +255,8 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         {"policy", required_argument, NULL, 'p'},
         {"tlb", required_argument, NULL, 't'},
         {"processors", required_argument, NULL, 'P'},
+        {"numa", required_argument, NULL, 'n'},
+        {"cost", required_argument, NULL, 'c'},
         {"slice", required_argument, NULL, 's'},
         {"format", required_argument, NULL, 'F'},
         {"json", no_argument, NULL, 'j'},
@@ -323,12 +358,16 @@ static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
                                                  .frames = arguments->frames,
                                                  .tlb = &arguments->tlb,
                                                  .processors = arguments->processors,
+                                                 .numa = arguments->numa,
                                                  .policy = arguments->policy,
                                                  .policy_parameters = arguments->policy_parameters,
                                                  .policy_text = arguments->policy_text};
     struct ol_sim_setup setup;
-    const struct ol_sim_account account = {
-        .setup = &setup, .options = &options, .tlb_text = arguments->tlb_text, .json = arguments->json};
+    const struct ol_sim_account account = {.setup = &setup,
+                                           .options = &options,
+                                           .tlb_text = arguments->tlb_text,
+                                           .cost = arguments->has_cost ? &arguments->cost : NULL,
+                                           .json = arguments->json};
     const bool good =
         ol_sim_set_up(&options, &setup) && replay(trace, setup.sim, arguments->slice) && ol_print_sim_account(&account);
     ol_sim_tear_down(&setup);

@@ -56,6 +56,10 @@ static void take_figures(const struct ol_sim_account *account, struct figures *f
     add(figures, "references", "references", machine.references);
     add(figures, "distinct_pages", "distinct pages", core.pages_peak);
     add_tlb(figures, setup->sim, &machine);
+    if (setup->sim->numa.nodes > 1) {
+        add(figures, "local_references", "references to the own node", machine.local);
+        add(figures, "remote_references", "references to other nodes", machine.remote);
+    }
     add(figures, "table_frames_peak", "frames of page tables, at most", machine.tables_peak);
     add(figures, "faults", "faults", core.faults);
     add(figures, "faults_zero", "  by a page of zeros", core.faults_zero);
@@ -64,6 +68,56 @@ static void take_figures(const struct ol_sim_account *account, struct figures *f
     add(figures, "writebacks", "write-backs", core.writebacks);
 }
 
+/* --- modelled time ----------------------------------------------------------------------------------------------- */
+
+struct times {
+    uint64_t ns[OL_COST_PARTS], total_ns;
+};
+
+static void take_times(const struct ol_sim_account *account, struct times *times)
+{
+    struct ol_statistics core;
+    ol_system_statistics(account->setup->system, &core);
+    ol_cost_model(account->cost, account->setup->sim, &core, times->ns);
+    times->total_ns = 0;
+    for (unsigned i = 0; i < OL_COST_PARTS; i++) times->total_ns += times->ns[i];
+}
+
+static void print_time(const struct ol_cost *cost, const char *name, uint64_t ns)
+{
+    printf("  %-30s %14llu %16llu\n", name, (unsigned long long)ns, (unsigned long long)ol_cost_cycles(cost, ns));
+}
+
+static void print_times(const struct ol_sim_account *account)
+{
+    struct times times;
+    take_times(account, &times);
+    printf("\n%-32s %14s %16s\n", "time, modelled", "ns", "cycles");
+    for (unsigned i = 0; i < OL_COST_PARTS; i++) print_time(account->cost, ol_cost_part_names[i], times.ns[i]);
+    print_time(account->cost, "all", times.total_ns);
+}
+
+static json_t *times_json(const struct ol_sim_account *account)
+{
+    struct times times;
+    json_t *const object = json_object(), *const constants = json_object();
+    take_times(account, &times);
+    for (unsigned i = 0; i < OL_COST_CONSTANTS; i++)
+        json_object_set_new(constants, ol_cost_constants[i].name, json_integer((json_int_t)account->cost->value[i]));
+    for (unsigned i = 0; i < OL_COST_PARTS; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "%s_ns", ol_cost_part_names[i]);
+        for (char *at = key; *at; at++) *at = (char)(*at == ' ' ? '_' : *at);
+        json_object_set_new(object, key, json_integer((json_int_t)times.ns[i]));
+    }
+    json_object_set_new(object, "all_ns", json_integer((json_int_t)times.total_ns));
+    json_object_set_new(object, "all_cycles", json_integer((json_int_t)ol_cost_cycles(account->cost, times.total_ns)));
+    json_object_set_new(object, "constants", constants);
+    return object;
+}
+
+/* --- the account ------------------------------------------------------------------------------------------------- */
+
 /* Each processor's own part, if there are several. */
 static json_t *processors_json(struct ol_sim *sim)
 {
@@ -71,10 +125,11 @@ static json_t *processors_json(struct ol_sim *sim)
     for (uint32_t i = 0; list && i < sim->processor_count; i++) {
         struct ol_sim_counters one;
         ol_sim_processor_counters(sim, i, &one);
-        json_t *const object =
-            json_pack("{s:I, s:I, s:I, s:I, s:I}", "references", (json_int_t)one.references, "tlb_hits",
-                      (json_int_t)one.tlb_hits, "tlb_misses", (json_int_t)one.tlb_misses, "table_references",
-                      (json_int_t)one.table_references, "shootdowns", (json_int_t)one.shootdowns);
+        json_t *const object = json_pack(
+            "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "node", (json_int_t)sim->processors[i].node, "references",
+            (json_int_t)one.references, "tlb_hits", (json_int_t)one.tlb_hits, "tlb_misses", (json_int_t)one.tlb_misses,
+            "table_references", (json_int_t)one.table_references, "shootdowns", (json_int_t)one.shootdowns,
+            "local_references", (json_int_t)one.local, "remote_references", (json_int_t)one.remote);
         if (json_array_append_new(list, object) != 0) return NULL;
     }
     return list;
@@ -89,6 +144,7 @@ static bool print_json(const struct ol_sim_account *account, const struct figure
     for (size_t i = 0; good && i < figures->count; i++)
         good = json_object_set_new(object, figures->of[i].key, json_integer((json_int_t)figures->of[i].value)) == 0;
     if (good && sim->processor_count > 1) good = json_object_set_new(object, "processors", processors_json(sim)) == 0;
+    if (good && account->cost) good = json_object_set_new(object, "modelled", times_json(account)) == 0;
     good = good && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
     json_decref(object);
     putchar('\n');
@@ -118,6 +174,7 @@ static void print_table(const struct ol_sim_account *account, const struct figur
     for (size_t i = 0; i < figures->count; i++)
         printf("%-32s %14llu\n", figures->of[i].label, (unsigned long long)figures->of[i].value);
     if (sim->processor_count > 1) print_processors(sim);
+    if (account->cost) print_times(account);
 }
 
 bool ol_print_sim_account(const struct ol_sim_account *account)

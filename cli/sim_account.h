@@ -4,11 +4,13 @@
 #define OL_CLI_SIM_ACCOUNT_H
 
 #include "cli/sim_setup.h"
+#include "machine/sim/cost.h"
 
 struct ol_sim_account {
     const struct ol_sim_setup *setup;
     const struct ol_sim_setup_options *options;
     const char *tlb_text; /* as given */
+    const struct ol_cost *cost; /* NULL: time is not modelled */
     bool json;
 };
 

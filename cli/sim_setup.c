@@ -16,7 +16,8 @@ void ol_sim_tear_down(struct ol_sim_setup *setup)
 static enum ol_status create_system(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup)
 {
     const struct ol_port port = ol_sim_port(setup->sim);
-    const struct ol_config config = {
+    struct ol_zone zones[OL_ZONES_MAX];
+    struct ol_config config = {
         .port = &port,
         .pmap = &ol_sim_pmap_ops,
         .machine = setup->sim,
@@ -27,6 +28,7 @@ static enum ol_status create_system(const struct ol_sim_setup_options *options, 
         .frames = options->frames,
         .frames_max = options->frames,
     };
+    ol_sim_zones(setup->sim, &config, zones);
     return ol_system_create(&config, &setup->system);
 }
 
@@ -58,11 +60,18 @@ static void refuse_policy(const struct ol_sim_setup_options *options, enum ol_st
 
 bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup)
 {
-    const struct ol_sim_options machine = {
-        .format = options->machine, .frames = options->frames, .tlb = *options->tlb, .processors = options->processors};
+    const struct ol_sim_options machine = {.format = options->machine,
+                                           .frames = options->frames,
+                                           .tlb = *options->tlb,
+                                           .processors = options->processors,
+                                           .numa = options->numa};
     *setup = (struct ol_sim_setup){0};
     enum ol_status status = ol_sim_create(&machine, &setup->sim);
     if (status == OL_OK) status = ol_drum_create(DRUM_SLOTS, 1U << options->machine->is.page_shift, &setup->drum);
+    if (status == OL_E_INVALID && options->numa.nodes > options->frames) {
+        ol_error("--numa: %u nodes want as many frames at least", options->numa.nodes);
+        return false;
+    }
     if (status == OL_E_INVALID) {
         ol_error("--tlb: %s has no page-walk caches, as its walks do not go from level to level",
                  options->machine->is.name);

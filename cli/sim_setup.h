@@ -14,6 +14,7 @@ struct ol_sim_setup_options {
     uint32_t frames;               /* at most ol_sim_frames_max(machine) */
     const struct ol_tlb_spec *tlb; /* of each processor */
     uint32_t processors;
+    struct ol_numa numa;
     const struct ol_policy_ops *policy;
     const char *policy_parameters;
     const char *policy_text; /* both as they were given, for messages */

@@ -25,6 +25,7 @@ static void destroy_processors(struct ol_sim *sim)
     for (uint32_t i = 0; i < sim->processor_count; i++) {
         ol_tlbs_destroy(&sim->processors[i].tlbs);
         free(sim->processors[i].tags);
+        free(sim->processors[i].by_node);
     }
     free(sim->processors);
 }
@@ -41,11 +42,12 @@ static enum ol_status create_processors(struct ol_sim *sim, const struct ol_sim_
     enum ol_status status = OL_OK;
     while (sim->processor_count < count && status == OL_OK) {
         struct ol_sim_processor *const made = &sim->processors[sim->processor_count];
-        status = ol_tlbs_create(&made->tlbs, tlb, sim->format);
+        status = ol_tlbs_create(&made->tlbs, tlb, sim->format, &sim->numa, options->frames);
         if (status != OL_OK) break;
-        sim->processor_count++;
+        made->node = ol_numa_processor_node(&sim->numa, count, sim->processor_count++);
         made->tags = calloc((size_t)1 << sim->tag_bits, sizeof *made->tags);
-        if (!made->tags) status = OL_E_NO_META;
+        if (sim->numa.nodes > 1) made->by_node = calloc(sim->numa.nodes, sizeof *made->by_node);
+        if (!made->tags || (sim->numa.nodes > 1 && !made->by_node)) status = OL_E_NO_META;
     }
     if (status != OL_OK) destroy_processors(sim);
     return status;
@@ -55,6 +57,7 @@ enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim
 {
     const struct ol_sim_format *const format = options->format ? options->format : &ol_sim_amd64;
     if (options->frames > ol_sim_frames_max(format)) return OL_E_INVALID;
+    if (!ol_numa_is_possible(&options->numa, options->frames)) return OL_E_INVALID;
     const uint32_t tables =
         options->table_frames > 0 ? options->table_frames : default_table_frames(format, options->frames);
     if (tables > format->frames_max - options->frames) return OL_E_INVALID;
@@ -62,6 +65,7 @@ enum ol_status ol_sim_create(const struct ol_sim_options *options, struct ol_sim
     if (!sim) return OL_E_NO_META;
     sim->format = format;
     sim->page_shift = format->is.page_shift;
+    sim->numa = options->numa;
     enum ol_status status = ol_sim_memory_create(&sim->memory, format->is.page_shift, options->frames, tables);
     if (status != OL_OK) goto free_sim;
     status = ol_sim_reverse_create(&sim->reverse, options->frames);
@@ -94,6 +98,13 @@ void ol_sim_destroy(struct ol_sim *sim)
     free(sim);
 }
 
+void ol_sim_zones(const struct ol_sim *sim, struct ol_config *config, struct ol_zone zones[OL_ZONES_MAX])
+{
+    config->zone_count = ol_numa_zones(&sim->numa, config->frames_max, zones);
+    config->zones = config->zone_count > 0 ? zones : NULL;
+    if (config->zone_count > 0) config->frames = ol_numa_budget(&sim->numa, config->frames);
+}
+
 struct ol_port ol_sim_port(struct ol_sim *sim)
 {
     return ol_sim_port_functions(&sim->port);
@@ -122,6 +133,8 @@ void ol_sim_processor_counters(struct ol_sim *sim, uint32_t processor, struct ol
         out->hits_by[level] = tlbs->hits[level];
         out->hits_by[0] -= tlbs->hits[level]; /* most of level 1 nobody counted */
     }
+    for (uint32_t node = 0; of->by_node && node < sim->numa.nodes; node++)
+        *(node == of->node ? &out->local : &out->remote) += of->by_node[node];
     out->table_references_saved = tlbs->words_saved;
     out->tlb_invalidations = tlbs->invalidations;
     out->tlb_emptied = tlbs->emptied;
@@ -243,6 +256,12 @@ static enum ol_status fault(const struct ol_sim *sim, struct ol_space *space, ol
     return ol_fault(space, va, OL_READ);
 }
 
+static void count_node(struct ol_sim *sim, ol_frame_no frame)
+{
+    uint64_t *const by_node = sim->processor->by_node;
+    if (by_node) by_node[ol_numa_frame_node(&sim->numa, sim->memory.page_frames, frame)]++;
+}
+
 /* Carries a reference through that the look-aside did not serve. With `locked`, the core's lock is held on entry and
  * on return, so that the frame is still the page's then; it is released while the core resolves a fault. */
 static enum ol_status miss(struct ol_sim *sim, ol_va va, unsigned access, bool locked, ol_frame_no *frame)
@@ -250,11 +269,17 @@ static enum ol_status miss(struct ol_sim *sim, ol_va va, unsigned access, bool l
     struct ol_sim_processor *const processor = sim->processor;
     struct ol_space *const space = processor->space;
     const bool exists = va <= sim->format->is.last_va; /* keys have no room for bits beyond it */
-    if (exists && ol_tlbs_lookup(&processor->tlbs, va, access, ol_sim_now(sim), frame)) return OL_OK;
+    if (exists && ol_tlbs_lookup(&processor->tlbs, va, access, ol_sim_now(sim), frame)) {
+        count_node(sim, *frame);
+        return OL_OK;
+    }
     processor->counters.tlb_misses++;
     for (;;) {
         const enum ol_walk_outcome outcome = walk(sim, va, access, frame);
-        if (outcome == OL_WALK_OK) return OL_OK;
+        if (outcome == OL_WALK_OK) {
+            count_node(sim, *frame);
+            return OL_OK;
+        }
         if (outcome == OL_WALK_GENERAL_PROTECTION) return OL_E_NO_REGION;
         if (locked) pthread_mutex_unlock(&sim->port.lock);
         const enum ol_status status = fault(sim, space, va, access);

@@ -23,6 +23,7 @@
 
 #include "machine/sim/format.h"
 #include "machine/sim/memory.h"
+#include "machine/sim/numa.h"
 #include "machine/sim/port.h"
 #include "machine/sim/reverse.h"
 #include "machine/sim/tlbs.h"
@@ -35,6 +36,7 @@ struct ol_sim_options {
     uint32_t table_frames;  /* frames for page tables; 0: enough for a few mappings of every frame, or all there are */
     struct ol_tlb_spec tlb; /* of each processor; zeros: none */
     uint32_t processors;    /* 0: one */
+    struct ol_numa numa;    /* zeros: all memory is near to all; else the system is told by ol_sim_zones */
 };
 
 /* Exact counts since creation, of one processor or of all. references = tlb_hits + tlb_misses. */
@@ -51,8 +53,9 @@ struct ol_sim_counters {
     uint64_t switches;                   /* times another space became active */
     uint64_t tlb_invalidations;          /* operations that took a page out of TLBs */
     uint64_t tlb_emptied;                /* … a whole space, because another one got its tag */
-    uint64_t shootdowns;                 /* interrupts that another processor sent for that; of one: received */
-    uint64_t tables_peak;                /* most frames that page tables took; of all alone */
+    uint64_t local, remote; /* with nodes: references that succeeded to memory of the processor's own; of others */
+    uint64_t shootdowns;    /* interrupts that another processor sent for that; of one: received */
+    uint64_t tables_peak;   /* most frames that page tables took; of all alone */
 };
 
 struct ol_sim_processor {
@@ -60,6 +63,8 @@ struct ol_sim_processor {
     union ol_sim_control control;    /* its root is the active space's */
     struct ol_space *space;          /* active; NULL if none */
     uint64_t active;                 /* serial number of the active space's pmap; 0: none */
+    uint64_t *by_node;               /* with nodes: references that succeeded, by the node of the frame; else NULL */
+    uint32_t node;                   /* c: */
     uint64_t *tags;                  /* serial number of the pmap that each tag stands for; 0: none */
     struct ol_sim_counters counters; /* what neither the TLBs count nor the clock tells */
 };
@@ -75,6 +80,7 @@ struct ol_sim {
     uint8_t tag_bits;                   /* c: of the TLBs' tags */
     uint32_t processor_count;           /* c: */
     struct ol_sim_processor *processors;
+    struct ol_numa numa;  /* c: */
     uint64_t interrupted; /* bit n: processor n is to be interrupted for what was invalidated last */
     uint64_t pmaps_made;
     struct ol_sim_tags {
@@ -95,6 +101,10 @@ void ol_sim_destroy(struct ol_sim *sim);
 
 /* The port for systems on this machine. Time is the number of references made. */
 struct ol_port ol_sim_port(struct ol_sim *sim);
+
+/* Sets in a configuration what a system on this machine must know of its nodes: zones, kept by the caller until the
+ * system is created, and a smaller budget if pages are bound to one. config->frames is what the machine has. */
+void ol_sim_zones(const struct ol_sim *sim, struct ol_config *config, struct ol_zone zones[OL_ZONES_MAX]);
 
 /* Of all processors together; of one. */
 void ol_sim_get_counters(struct ol_sim *sim, struct ol_sim_counters *out);
@@ -128,8 +138,11 @@ static inline uint64_t ol_sim_now(const struct ol_sim *sim)
 static inline const struct ol_tlb_slot *ol_sim_hit(struct ol_sim *sim, ol_va va, unsigned access)
 {
     const uint64_t now = ol_sim_now(sim) + 1;
+    const struct ol_sim_processor *const processor = sim->processor;
     atomic_store_explicit(&sim->port.clock, now, memory_order_relaxed);
-    return ol_tlbs_hit(&sim->processor->tlbs, va >> sim->page_shift, access, now);
+    const struct ol_tlb_slot *const slot = ol_tlbs_hit(&processor->tlbs, va >> sim->page_shift, access, now);
+    if (slot && processor->by_node) processor->by_node[slot->node]++;
+    return slot;
 }
 
 /* As ol_sim_access, in the active space of the selected processor, for a machine that one thread alone uses. */

@@ -235,6 +235,18 @@ static void sim_frame_discard(void *machine, ol_frame_no frame)
     ol_sim_memory_discard(&sim->memory, frame);
 }
 
+static uint32_t sim_node_for(void *machine, const struct ol_pmap *pmap, ol_va va)
+{
+    const struct ol_sim *const sim = machine;
+    (void)pmap;
+    if (sim->numa.nodes <= 1) return OL_ANY_NODE;
+    switch (sim->numa.policy) {
+    case OL_NUMA_FIRST_TOUCH: return sim->processor->node;
+    case OL_NUMA_INTERLEAVE: return (uint32_t)((va >> sim->page_shift) % sim->numa.nodes);
+    default: return sim->numa.node;
+    }
+}
+
 const struct ol_pmap_ops ol_sim_pmap_ops = {
     .create = sim_create,
     .destroy = sim_destroy,
@@ -250,4 +262,5 @@ const struct ol_pmap_ops ol_sim_pmap_ops = {
     .frame_map = sim_frame_map,
     .frame_unmap = sim_frame_unmap,
     .frame_discard = sim_frame_discard,
+    .node_for = sim_node_for,
 };

@@ -94,9 +94,10 @@ static bool create_asides(struct ol_tlbs *tlbs)
     return true;
 }
 
-enum ol_status ol_tlbs_create(struct ol_tlbs *tlbs, const struct ol_tlb_spec *spec, const struct ol_sim_format *format)
+enum ol_status ol_tlbs_create(struct ol_tlbs *tlbs, const struct ol_tlb_spec *spec, const struct ol_sim_format *format,
+                              const struct ol_numa *numa, uint32_t frames)
 {
-    *tlbs = (struct ol_tlbs){.format = format};
+    *tlbs = (struct ol_tlbs){.format = format, .numa = numa, .frames = frames};
     if (!ol_tlb_spec_is_possible(spec)) return OL_E_INVALID;
     learn_sizes(tlbs);
     enum ol_status status = create_parts(tlbs, spec);
@@ -141,12 +142,14 @@ static void put_aside(struct ol_tlbs *tlbs, const struct ol_tlb_part *part, cons
     const struct ol_tlb_aside *const aside = &tlbs->aside[access / OL_EXEC];
     const uint64_t page = va >> tlbs->page_shift[0];
     uint64_t *const used = ol_tlb_used(&part->tlb, entry);
+    const ol_frame_no frame = entry->frame + offset_in(tlbs, ol_tlb_key_size(entry->key), va);
     aside->slots[page & aside->mask] = (struct ol_tlb_slot){
         .page = page,
         .used = used ? used : &tlbs->unused,
         .entry = entry,
-        .frame = entry->frame + offset_in(tlbs, ol_tlb_key_size(entry->key), va),
+        .frame = frame,
         .rights = entry->rights,
+        .node = (uint8_t)ol_numa_frame_node(tlbs->numa, tlbs->frames, frame),
     };
 }
 

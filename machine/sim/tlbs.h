@@ -23,6 +23,7 @@
 #define OL_SIM_TLBS_H
 
 #include "machine/sim/format.h"
+#include "machine/sim/numa.h"
 #include "machine/sim/tlb_spec.h"
 
 /* A page of the current space that level 1 holds. */
@@ -32,6 +33,7 @@ struct ol_tlb_slot {
     const struct ol_tlb_entry *entry; /* of level 1, that serves it */
     ol_frame_no frame;                /* of this very page */
     uint8_t rights;                   /* as the entry's */
+    uint8_t node;                     /* of the frame */
 };
 
 #define OL_TLB_NO_PAGE UINT64_MAX
@@ -53,6 +55,8 @@ struct ol_tlb_counters {
 struct ol_tlbs {
     struct ol_tlb_aside aside[2];         /* for data, for code; the same slots if level 1 has no array for one alone */
     const struct ol_sim_format *format;   /* c: */
+    const struct ol_numa *numa;           /* c: the machine's nodes, which share so many frames … */
+    uint32_t frames;                      /* c: */
     uint32_t tag;                         /* of the current space */
     uint8_t levels, parts, walk_caches;   /* c: */
     uint8_t sizes;                        /* c: of pages */
@@ -75,8 +79,10 @@ struct ol_tlbs {
 };
 
 /* OL_OK; OL_E_INVALID if they are not possible, or page-walk caches are asked for where walks do not go from level to
- * level; OL_E_NO_META. */
-enum ol_status ol_tlbs_create(struct ol_tlbs *tlbs, const struct ol_tlb_spec *spec, const struct ol_sim_format *format);
+ * level; OL_E_NO_META. `numa` is kept; `frames` are
+ * those for pages. */
+enum ol_status ol_tlbs_create(struct ol_tlbs *tlbs, const struct ol_tlb_spec *spec, const struct ol_sim_format *format,
+                              const struct ol_numa *numa, uint32_t frames);
 void ol_tlbs_destroy(struct ol_tlbs *tlbs);
 
 /* References are to the space of that tag from now on. */

@@ -125,6 +125,19 @@ expect 0 --frames 40 --processors 2 "$trace" # a trace of one thread: the other 
 says out "2 processors"
 matches out '^1 +0 +0 +0 '
 
+# Nodes: each reference is local or remote. Time, modelled: nothing but what the constants say.
+expect 0 --frames 40 --processors 2 --slice 100 --numa 2:interleave --json "$trace"
+counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
+local=$(sed -n 's/^  "local_references": \([0-9]*\).*/\1/p' out)
+counts remote_references "$((references - local))"
+expect 0 --frames 80 --numa 2:bind=1 --json "$trace" # half of the frames, and all of them far
+counts remote_references "$references"
+counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
+expect 0 --frames 40 --cost fault=1000,disk=0,bandwidth=1000000,misses=0,table=0,switch=0,invalidate=0 --json "$trace"
+counts page_faults_ns "$(sed -n 's/.*"faults": \([0-9]*\).*/\1000/p' whole)"
+expect 0 --frames 40 --cost default "$trace"
+says out "time, modelled"
+
 # The ideal machine: every reference is seen. LRU and OPT as an independent count has them.
 lru_faults()
 {
@@ -220,6 +233,12 @@ for number in 0 65 two; do
     expect 2 --frames 4 --processors "$number" "$trace"
     says err "--processors $number: expected a number from 1 to 64"
 done
+expect 2 --frames 4 --numa 2:bind=2 "$trace"
+says err "--numa 2:bind=2: expected NODES"
+expect 1 --frames 2 --numa 3 "$trace"
+says err "3 nodes want as many frames at least"
+expect 2 --frames 4 --cost disk=fast "$trace"
+says err "--cost disk=fast: expected default, or NAME=NUMBER"
 expect 2 --frames 4 --slice 0 "$trace"
 says err "--slice 0: expected a number of references"
 expect 2 --frames 4 --format text "$trace"

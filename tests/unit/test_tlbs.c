@@ -17,6 +17,7 @@
 enum { SHIFT = 12, LARGE = 21, HUGE = 30, RWX = OL_READ | OL_WRITE | OL_EXEC };
 
 static struct ol_tlbs tlbs;
+static const struct ol_numa near; /* to all */
 static uint64_t now;
 
 static void create(const char *text)
@@ -24,7 +25,7 @@ static void create(const char *text)
     struct ol_tlb_spec spec;
     char message[512];
     if (!ol_tlb_spec_parse(text, &spec, message, sizeof message)) fail_msg("%s: %s", text, message);
-    assert_int_equal(ol_tlbs_create(&tlbs, &spec, &ol_sim_amd64), OL_OK);
+    assert_int_equal(ol_tlbs_create(&tlbs, &spec, &ol_sim_amd64, &near, 0), OL_OK);
     ol_tlbs_switch(&tlbs, 0);
 }
 
@@ -149,7 +150,8 @@ static void test_nonsense_is_refused(void **state)
     for (int i = 0; i < OL_TLB_ARRAYS_MAX; i++) snprintf(many + strlen(many), sizeof many - strlen(many), ",l2=1");
     assert_false(ol_tlb_spec_parse(many, &spec, message, sizeof message));
     const struct ol_tlb_spec walks = {.walk_caches = 1, .walk = {{.entries = 4, .ways = 4}}};
-    assert_int_equal(ol_tlbs_create(&tlbs, &walks, &ol_sim_vax), OL_E_INVALID); /* its walks are of another kind */
+    assert_int_equal(ol_tlbs_create(&tlbs, &walks, &ol_sim_vax, &near, 0),
+                     OL_E_INVALID); /* its walks are of another kind */
 }
 
 /* --- levels ------------------------------------------------------------------------------------------------------ */
