@@ -30,6 +30,7 @@ int ol_cmd_mrc(int argc, char **argv);
 int ol_cmd_policies(int argc, char **argv);
 int ol_cmd_script(int argc, char **argv);
 int ol_cmd_sim(int argc, char **argv);
+int ol_cmd_sweep(int argc, char **argv);
 int ol_cmd_trace(int argc, char **argv);
 
 /* limit.c: does this process itself run under `onelevel run`? */

@@ -158,11 +158,9 @@ static bool parse_option(int option, const char *argument, struct ol_mrc *mrc)
     case 'r': return parse_rate(optarg, mrc);
     case 'n': return parse_sample_pages(optarg, mrc);
     case 'z': return ol_parse_page_size(optarg, &mrc->page_shift);
+    case 'C': mrc->form = OL_TABLE_CSV; return true;
+    case 't': mrc->form = OL_TABLE_TEXT; return true;
     case 'j': mrc->form = OL_TABLE_JSON; return true;
-    case 'f':
-        if (ol_table_form_parse(optarg, &mrc->form)) return true;
-        ol_error("--format %s: expected csv, text or json", optarg);
-        return false;
     case 'h': mrc->help = true; return true;
     case ':': ol_error("mrc: %s wants a value; `onelevel help mrc` explains it", argument); return false;
     default: ol_error("mrc: there is no option %s; `onelevel help mrc` lists them", argument); return false;
@@ -194,7 +192,8 @@ static bool parse_arguments(int argc, char **argv, struct ol_mrc *mrc)
                                             {"sample", required_argument, NULL, 'r'},
                                             {"sample-pages", required_argument, NULL, 'n'},
                                             {"page-size", required_argument, NULL, 'z'},
-                                            {"format", required_argument, NULL, 'f'},
+                                            {"csv", no_argument, NULL, 'C'},
+                                            {"text", no_argument, NULL, 't'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};

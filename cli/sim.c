@@ -331,8 +331,7 @@ static bool replay_batch(struct ol_sim *sim, struct turns *turns, const struct o
     return true;
 }
 
-/* False after a message. */
-static bool replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice)
+bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice)
 {
     static struct ol_reference references[BATCH];
     struct turns turns = {.slice = slice, .left = slice};
@@ -368,8 +367,8 @@ static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
                                            .tlb_text = arguments->tlb_text,
                                            .cost = arguments->has_cost ? &arguments->cost : NULL,
                                            .json = arguments->json};
-    const bool good =
-        ol_sim_set_up(&options, &setup) && replay(trace, setup.sim, arguments->slice) && ol_print_sim_account(&account);
+    const bool good = ol_sim_set_up(&options, &setup) && ol_sim_replay(trace, setup.sim, arguments->slice) &&
+                      ol_print_sim_account(&account);
     ol_sim_tear_down(&setup);
     return good;
 }

@@ -8,6 +8,7 @@
 #define OL_CLI_SIM_SETUP_H
 
 #include "machine/sim/machine.h"
+#include "trace/reader.h"
 
 struct ol_sim_setup_options {
     const struct ol_sim_format *machine;
@@ -30,5 +31,9 @@ struct ol_sim_setup {
 /* False after a message; what there is, ol_sim_tear_down releases. */
 bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup);
 void ol_sim_tear_down(struct ol_sim_setup *setup);
+
+/* sim.c: makes all references of a trace. Several processors take `slice` references each, in turn, or, if it is 0, the
+ * references of threads. False after a message; a trace without any is an error. */
+bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice);
 
 #endif

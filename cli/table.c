@@ -7,11 +7,12 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
-enum { CELL_BYTES = 160, WIDTH_LEAST = 10 };
+enum { CELL_BYTES = 160, ROOM_FIRST = 256 };
 
 /* The cell as text in `text`; returns it. */
 static const char *cell_text(const struct ol_cell *cell, const char *none, char text[CELL_BYTES])
@@ -62,11 +63,8 @@ void ol_table_begin(struct ol_table *table, enum ol_table_form form, const char 
         table->failed = !table->object || !table->rows;
         return;
     }
-    for (unsigned i = 0; i < table->columns; i++) {
-        const unsigned width = (unsigned)strlen(keys[i]);
-        table->widths[i] = width < WIDTH_LEAST ? WIDTH_LEAST : width;
-        if (form == OL_TABLE_CSV) printf("%s%c", keys[i], i + 1 < table->columns ? ',' : '\n');
-    }
+    for (unsigned i = 0; form == OL_TABLE_CSV && i < table->columns; i++)
+        printf("%s%c", keys[i], i + 1 < table->columns ? ',' : '\n');
 }
 
 void ol_table_member(struct ol_table *table, const char *key, struct ol_cell cell)
@@ -77,10 +75,49 @@ void ol_table_member(struct ol_table *table, const char *key, struct ol_cell cel
         table->failed = json_object_set_new(table->object, key, cell_json(&cell)) != 0;
 }
 
-static void print_heads(const struct ol_table *table)
+static bool add_text(struct ol_table *table, const struct ol_cell *cell)
 {
-    for (unsigned i = 0; i < table->columns; i++)
-        printf("%*s%c", (int)table->widths[i], table->keys[i], i + 1 < table->columns ? ' ' : '\n');
+    char text[CELL_BYTES];
+    if (table->texts_count == table->texts_room) {
+        const size_t room = table->texts_room ? 2 * table->texts_room : ROOM_FIRST;
+        char **const grown = realloc(table->texts, room * sizeof(*grown));
+        if (!grown) return false;
+        table->texts = grown;
+        table->texts_room = room;
+    }
+    char *const copy = cell->kind == OL_CELL_NONE ? NULL : strdup(cell_text(cell, "", text));
+    table->texts[table->texts_count++] = copy;
+    return copy || cell->kind == OL_CELL_NONE;
+}
+
+/* The width of a column; 0 if it has no values. */
+static size_t width_of(const struct ol_table *table, unsigned column)
+{
+    size_t width = 0;
+    for (size_t i = column; i < table->texts_count; i += table->columns)
+        if (table->texts[i] && strlen(table->texts[i]) > width) width = strlen(table->texts[i]);
+    return width && width < strlen(table->keys[column]) ? strlen(table->keys[column]) : width;
+}
+
+static void print_texts(const struct ol_table *table)
+{
+    size_t widths[OL_TABLE_COLUMNS_MAX] = {0};
+    assert(table->columns > 0);
+    const char *gap = "";
+    for (unsigned i = 0; i < table->columns; i++) {
+        widths[i] = width_of(table, i);
+        if (!widths[i]) continue;
+        printf("%s%*s", gap, (int)widths[i], table->keys[i]);
+        gap = "  ";
+    }
+    for (size_t i = 0; i < table->texts_count; i++) {
+        const size_t width = widths[i % table->columns];
+        if (i % table->columns == 0) gap = "\n";
+        if (!width) continue;
+        printf("%s%*s", gap, (int)width, table->texts[i] ? table->texts[i] : "-");
+        gap = "  ";
+    }
+    putchar('\n');
 }
 
 static bool add_json(struct ol_table *table, const struct ol_cell *cells)
@@ -99,13 +136,13 @@ void ol_table_row(struct ol_table *table, const struct ol_cell *cells)
         if (!table->failed) table->failed = !add_json(table, cells);
         return;
     }
-    if (table->form == OL_TABLE_TEXT && !table->headed) print_heads(table);
-    table->headed = true;
     for (unsigned i = 0; i < table->columns; i++) {
-        const char end = i + 1 < table->columns ? (table->form == OL_TABLE_CSV ? ',' : ' ') : '\n';
-        if (table->form == OL_TABLE_CSV) print_csv(cell_text(&cells[i], "", text));
-        else printf("%*s", (int)table->widths[i], cell_text(&cells[i], "-", text));
-        putchar(end);
+        if (table->form == OL_TABLE_TEXT) {
+            if (!table->failed) table->failed = !add_text(table, &cells[i]);
+            continue;
+        }
+        print_csv(cell_text(&cells[i], "", text));
+        putchar(i + 1 < table->columns ? ',' : '\n');
     }
 }
 
@@ -115,6 +152,9 @@ bool ol_table_end(struct ol_table *table)
         table->failed = json_object_set(table->object, table->rows_key, table->rows) != 0 ||
                         json_dumpf(table->object, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) != 0;
     if (table->form == OL_TABLE_JSON) putchar('\n');
+    if (table->form == OL_TABLE_TEXT && !table->failed) print_texts(table);
+    for (size_t i = 0; i < table->texts_count; i++) free(table->texts[i]);
+    free(table->texts);
     json_decref(table->rows);
     json_decref(table->object);
     if (fflush(stdout) == 0 && !ferror(stdout) && !table->failed) return true;
@@ -127,15 +167,4 @@ bool ol_table_shows(const struct ol_table *table, size_t row, size_t count)
     if (table->form != OL_TABLE_TEXT || count <= OL_TABLE_ROWS_TEXT || row == 0 || row + 1 == count) return true;
     const double step = log((double)count) / (OL_TABLE_ROWS_TEXT - 1);
     return floor(log((double)row + 1) / step) > floor(log((double)row) / step);
-}
-
-bool ol_table_form_parse(const char *text, enum ol_table_form *form)
-{
-    static const char *const names[] = {[OL_TABLE_CSV] = "csv", [OL_TABLE_TEXT] = "text", [OL_TABLE_JSON] = "json"};
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) != 0) continue;
-        *form = (enum ol_table_form)i;
-        return true;
-    }
-    return false;
 }

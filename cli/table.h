@@ -3,8 +3,9 @@
  * Rows of figures on standard output: as CSV, as aligned text for people, or as one JSON object.
  *
  * CSV has a line of keys first and leaves cells without a value empty. Text puts members first, one a line, and "-"
- * where there is no value. In JSON, rows are objects in an array, and cells without a value are left out.
- * A failure to write or a lack of memory is kept until ol_table_end.
+ * where there is no value; it is
+ * printed at the end, without columns that have none. In JSON, rows are objects in an array, and cells without a value
+ * are left out. A failure to write or a lack of memory is kept until ol_table_end.
  */
 #ifndef OL_CLI_TABLE_H
 #define OL_CLI_TABLE_H
@@ -46,11 +47,11 @@ struct ol_table {
     enum ol_table_form form;
     const char *const *keys; /* of columns; ends with NULL */
     unsigned columns;
-    bool headed; /* text: the line of keys is printed */
     bool failed;
     const char *rows_key;
     struct json_t *object, *rows; /* for JSON */
-    unsigned widths[OL_TABLE_COLUMNS_MAX];
+    char **texts;                 /* for text: the cells of all rows, NULL for one without a value */
+    size_t texts_count, texts_room;
 };
 
 /* Begins a table of these columns. `rows_key` names the array in JSON. */
@@ -68,8 +69,5 @@ bool ol_table_end(struct ol_table *table);
 /* Of `count` rows, is this one of those that people want to see? All are if they are few; else OL_TABLE_ROWS_TEXT or
  * fewer of them, closer together at the beginning. For other forms, all are. */
 bool ol_table_shows(const struct ol_table *table, size_t row, size_t count);
-
-/* "csv", "text" or "json". False for anything else. */
-bool ol_table_form_parse(const char *text, enum ol_table_form *form);
 
 #endif

@@ -74,7 +74,7 @@ assert points[0] == {"window": 1, "mean_pages": 1.0}
 assert all(a["mean_pages"] < b["mean_pages"] for a, b in zip(points, points[1:]))
 assert points[-1]["mean_pages"] <= curve["distinct_pages"] and points[-1]["window"] <= curve["references"]
 PYTHON
-expect 0 mrc --format text "$trace"
+expect 0 mrc --text "$trace"
 says out distinct_pages
 [ "$(wc -l <"$folder/out")" -le 60 ] || { echo "the text is long:"; cat "$folder/out"; exit 1; }
 
@@ -124,8 +124,6 @@ expect 2 mrc --sizes 99999999999999999999 "$trace"
 says err 'expected up to 256 numbers'
 expect 2 mrc --page-size 3000 "$trace"
 says err 'expected a power of two'
-expect 2 mrc --format xml "$trace"
-says err 'expected csv, text or json'
 expect 1 mrc --page-size 512 "$(dirname "$trace")/perl.trace"
 says err 'record it with --addresses'
 expect 1 mrc --policy fifo - <"$trace"
