@@ -119,7 +119,7 @@ run_step()
     address-*)
         built_step "$1" "${1#*-}" -Db_sanitize=address,undefined -Db_lundef=false -- -t 5 "${suites[@]}" --suite cli
         ;;
-    thread-*) built_step "$1" "${1#*-}" -Db_sanitize=thread -Db_lundef=false -- -t 5 "${suites[@]}" ;;
+    thread-*) built_step "$1" "${1#*-}" -Db_sanitize=thread -Db_lundef=false -- -t 5 --suite threads ;;
     valgrind) built_step "$1" gcc -- --setup valgrind --suite unit --no-suite linux --no-suite long ;;
     *)
         echo "check: there is no step '$1'; the steps are: test all ${steps[*]}" >&2

@@ -30,13 +30,17 @@ static int run_variant(size_t first)
     return failed;
 }
 
-/* All policies and modes on the first machine. What the others differ in is no matter of policy: each mode once, and
- * under a sanitizer only the one that does most. */
+/* All policies and modes on the machines that differ most. What the others differ in is no matter of policy: each mode
+ * once. Sanitizers have less time: each mode once on the former, the mode that does most on the latter; and
+ * ThreadSanitizer that mode on the former alone. */
 static bool is_wanted(const struct ol_testbed *const *bed, const struct ol_policy_ops *policy, enum mode mode)
 {
-    if (bed == ol_testbeds || (*bed)->kind == NULL) return true;
-    if (mode == MODE_PREFETCH) return policy == &ol_policy_clock;
-    return policy == (mode == MODE_EXACT ? &ol_policy_fifo : &ol_policy_second_chance) && !OL_SANITIZED;
+    static const struct ol_policy_ops *const once[MODES] = {&ol_policy_fifo, &ol_policy_second_chance,
+                                                            &ol_policy_clock};
+    const bool differs = bed == ol_testbeds || (*bed)->kind == NULL;
+    if (differs && !OL_SANITIZED) return true;
+    return policy == once[mode] && (mode == MODE_PREFETCH || (differs ? !OL_SANITIZED_THREADS : !OL_SANITIZED)) &&
+           (differs || !OL_SANITIZED_THREADS);
 }
 
 static uint64_t space_pages(const struct ol_testbed *bed)

@@ -5,9 +5,11 @@
  */
 #include "tests/conformance/conformance.h"
 
+#include "tests/support/sanitized.h"
+
 #include <string.h>
 
-enum { SPACES = 4, PAGES = 200, STEPS = 2500, FRAMES = 48, WIRES = 4, WIRE_PAGES = 3 };
+enum { SPACES = 4, PAGES = 200, STEPS = OL_SANITIZED ? 800 : 2500, FRAMES = 48, WIRES = 4, WIRE_PAGES = 3 };
 
 struct model {
     struct ol_space *space; /* NULL: none */

@@ -11,6 +11,7 @@
 
 #include "machine/linux/machine.h"
 #include "machine/linux/memory.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/testbed.h"
 
 /* ThreadSanitizer takes every handler for one that interrupts anything. This one runs only where a test touches a page,
@@ -66,6 +67,7 @@ static const char *linux_copy_missing(void)
 
 static const char *linux_protection_missing(void)
 {
+    if (OL_SANITIZED_THREADS) return "to ThreadSanitizer, mapping over memory that others touch is a race";
     return missing(OL_FAULTS_PROTECTION);
 }
 

@@ -21,7 +21,7 @@
 enum { PAGE_BYTES = 4096, PAGES = 70, FRAMES = 16, SLOTS = 1024, RW = OL_READ | OL_WRITE, TRIES_MAX = 100000 };
 
 /* Every how many steps one is made to fail: each, but where the tool makes all slow and there is one thread anyway. */
-enum { STRIDE = OL_SANITIZED_THREADS ? 17 : 1 };
+enum { STRIDE = OL_SANITIZED ? 7 : 1 };
 
 /* A system, two spaces (the second is made by a fork), and what their pages must hold. */
 struct scene {
