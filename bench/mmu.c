@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What translation costs: references that the TLB serves, against a loop that only reads the trace from memory; a trace
- * with 99 % hits; and walks. Processor time, each line the best of several runs that take turns.
+ * What translation costs: references that TLBs serve, against a loop that only reads the trace from memory; a trace
+ * with 99 % hits; and walks. For one small TLB, for those of a real processor with page-walk caches, and on two nodes.
+ * Processor time, each line the best of several runs that take turns.
  * usage: mmu [REFERENCES]
  */
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include "machine/sim/drum.h"
 #include "machine/sim/pmap.h"
 
-enum { ROUNDS = 5, PAGES = 4096, FRAMES = PAGES, HOT_PAGES = 32, SLOTS = 1 << 16, TLB_ENTRIES = 64, TLB_WAYS = 4 };
+enum { ROUNDS = 5, PAGES = 4096, FRAMES = PAGES, HOT_PAGES = 32, SLOTS = 1 << 16 };
 enum { PAGE_SHIFT = 12, WALKS_PART = 8 /* of the references */ };
 
 struct reference {
@@ -50,20 +51,33 @@ static void must(enum ol_status status, const char *what)
     exit(1);
 }
 
-static void set_up(struct bench *bench)
+static const struct machine {
+    const char *name, *tlb;
+    uint32_t nodes;
+} machines[] = {
+    {"64:4", "64:4", 1},
+    {"two levels", "l1d=64:4@4K,l1d=32:4@2M+4M,l1d=4:4@1G,l1i=128:8,l2=1536:12@4K+2M+4M,walk1=32:4,walk2=4", 1},
+    {"64:4, nodes", "64:4", 2},
+};
+
+static void set_up(struct bench *bench, const struct machine *machine)
 {
-    const struct ol_sim_options options = {.frames = FRAMES, .tlb = ol_tlb_spec_simple(TLB_ENTRIES, TLB_WAYS)};
+    struct ol_sim_options options = {.frames = FRAMES, .numa = {.nodes = machine->nodes}};
+    struct ol_zone zones[OL_ZONES_MAX];
+    char message[512];
+    if (!ol_tlb_spec_parse(machine->tlb, &options.tlb, message, sizeof message)) must(OL_E_INVALID, message);
     must(ol_sim_create(&options, &bench->sim), "machine");
     must(ol_drum_create(SLOTS, 1 << PAGE_SHIFT, &bench->drum), "drum");
     const struct ol_port port = ol_sim_port(bench->sim);
-    const struct ol_config config = {.port = &port,
-                                     .pmap = &ol_sim_pmap_ops,
-                                     .machine = bench->sim,
-                                     .machine_is = &ol_sim_amd64.is,
-                                     .pager = bench->drum,
-                                     .policy = &ol_policy_fifo,
-                                     .frames = FRAMES,
-                                     .frames_max = FRAMES};
+    struct ol_config config = {.port = &port,
+                               .pmap = &ol_sim_pmap_ops,
+                               .machine = bench->sim,
+                               .machine_is = &ol_sim_amd64.is,
+                               .pager = bench->drum,
+                               .policy = &ol_policy_fifo,
+                               .frames = FRAMES,
+                               .frames_max = FRAMES};
+    ol_sim_zones(bench->sim, &config, zones);
     must(ol_system_create(&config, &bench->system), "system");
     must(ol_space_create(bench->system, 0, ol_sim_amd64.is.last_va, &bench->space), "space");
     must(ol_region_map(bench->space, 0, PAGES, OL_READ | OL_WRITE, OL_MAP_FIXED, NULL), "region");
@@ -77,7 +91,6 @@ static void tear_down(struct bench *bench)
     ol_system_destroy(bench->system);
     bench->drum->ops->close(bench->drum);
     ol_sim_destroy(bench->sim);
-    free(bench->trace);
 }
 
 /* References to hot pages, which the TLB holds; one in `misses` goes anywhere (0: none). */
@@ -144,7 +157,7 @@ static double hit_rate(struct bench *bench)
 }
 
 /* Prints reading and replaying of one trace. */
-static void compare(struct bench *bench, const char *name)
+static void compare(struct bench *bench, const char *machine, const char *trace)
 {
     double reading = 0, replaying = 0;
     const double rate = hit_rate(bench);
@@ -153,8 +166,8 @@ static void compare(struct bench *bench, const char *name)
         keep_best(&replaying, seconds(bench, replay));
     }
     const double count = (double)bench->count;
-    printf("%-12s %8.2f %% %12.1f %12.1f %10.2f\n", name, 100 * rate, count / reading / 1e6, count / replaying / 1e6,
-           replaying / reading);
+    printf("%-12s %-6s %8.2f %% %12.1f %12.1f %10.2f\n", machine, trace, 100 * rate, count / reading / 1e6,
+           count / replaying / 1e6, replaying / reading);
 }
 
 int main(int argc, char **argv)
@@ -166,16 +179,19 @@ int main(int argc, char **argv)
         free(bench.trace);
         return 2;
     }
-    set_up(&bench);
-    printf("%zu references, amd64, TLB of %d entries in sets of %d\n", bench.count, TLB_ENTRIES, TLB_WAYS);
-    printf("%-12s %10s %12s %12s %10s\n", "trace", "TLB hits", "read, M/s", "replay, M/s", "ratio");
-    make_trace(&bench, 0);
-    compare(&bench, "hits");
-    make_trace(&bench, 100);
-    compare(&bench, "99 %");
+    printf("%zu references on amd64\n", bench.count);
+    printf("%-12s %-6s %10s %12s %12s %10s\n", "TLB", "trace", "TLB hits", "read, M/s", "replay, M/s", "ratio");
     double walking = 0;
-    for (int round = 0; round < ROUNDS; round++) keep_best(&walking, seconds(&bench, walk));
+    for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+        set_up(&bench, &machines[i]);
+        make_trace(&bench, 0);
+        compare(&bench, machines[i].name, "hits");
+        make_trace(&bench, 100);
+        compare(&bench, machines[i].name, "99 %");
+        for (int round = 0; round < ROUNDS; round++) keep_best(&walking, seconds(&bench, walk));
+        tear_down(&bench);
+    }
     printf("walks: %.1f M/s\n", (double)bench.count / WALKS_PART / walking / 1e6);
-    tear_down(&bench);
+    free(bench.trace);
     return bench.sink == 1; /* never, but who knows */
 }

@@ -27,6 +27,8 @@ union ol_sim_control {
     struct ol_s370_control s370;
 };
 
+struct ol_tlbs; /* of a processor: tlbs.h */
+
 /* What a leaf says of the page that it maps. */
 struct ol_sim_leaf {
     ol_frame_no frame;
@@ -78,6 +80,10 @@ struct ol_sim_format {
     void (*control)(const struct ol_sim_memory *memory, uint64_t root_address, union ol_sim_control *out);
     void (*walk)(const struct ol_words *words, const union ol_sim_control *control, ol_va va, unsigned access,
                  struct ol_walk *out);
+    /* What makes the root in `control` the processor's own, under that tag: `keep` if what its TLBs have under it is of
+     * that space; and what takes the page at va out of them. NULL: tags and pages are all there is to it. */
+    void (*load_root)(union ol_sim_control *control, struct ol_tlbs *tlbs, uint32_t tag, bool keep);
+    void (*invalidate)(const union ol_sim_control *control, struct ol_tlbs *tlbs, uint32_t tag, ol_va va);
     /* A sentence's part for the outcome of a walk that failed. */
     const char *(*fault_text)(const struct ol_walk *walk);
 };

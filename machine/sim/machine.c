@@ -36,7 +36,6 @@ static enum ol_status create_processors(struct ol_sim *sim, const struct ol_sim_
     const struct ol_tlb_spec *const tlb = &options->tlb;
     const uint32_t count = options->processors > 0 ? options->processors : 1;
     if (count > OL_SIM_PROCESSORS_MAX) return OL_E_INVALID;
-    sim->tag_bits = tlb->tag_bits < sim->format->tag_bits ? tlb->tag_bits : sim->format->tag_bits;
     sim->processor = sim->processors = calloc(count, sizeof *sim->processors);
     if (!sim->processors) return OL_E_NO_META;
     enum ol_status status = OL_OK;
@@ -44,6 +43,7 @@ static enum ol_status create_processors(struct ol_sim *sim, const struct ol_sim_
         struct ol_sim_processor *const made = &sim->processors[sim->processor_count];
         status = ol_tlbs_create(&made->tlbs, tlb, sim->format, &sim->numa, options->frames);
         if (status != OL_OK) break;
+        sim->tag_bits = made->tlbs.tag_bits;
         made->node = ol_numa_processor_node(&sim->numa, count, sim->processor_count++);
         made->tags = calloc((size_t)1 << sim->tag_bits, sizeof *made->tags);
         if (sim->numa.nodes > 1) made->by_node = calloc(sim->numa.nodes, sizeof *made->by_node);
@@ -136,8 +136,6 @@ void ol_sim_processor_counters(struct ol_sim *sim, uint32_t processor, struct ol
     for (uint32_t node = 0; of->by_node && node < sim->numa.nodes; node++)
         *(node == of->node ? &out->local : &out->remote) += of->by_node[node];
     out->table_references_saved = tlbs->words_saved;
-    out->tlb_invalidations = tlbs->invalidations;
-    out->tlb_emptied = tlbs->emptied;
 }
 
 void ol_sim_get_counters(struct ol_sim *sim, struct ol_sim_counters *out)
@@ -162,15 +160,21 @@ void ol_sim_select(struct ol_sim *sim, uint32_t processor)
     sim->processor = &sim->processors[processor];
 }
 
-/* A tag that stood for another space is emptied first: as loading CR3 does, with bit 63 clear. */
-static void switch_to(struct ol_sim_processor *processor, const struct ol_pmap *pmap)
+/* A tag that stood for another space is emptied first. */
+static void switch_to(struct ol_sim *sim, const struct ol_pmap *pmap)
 {
+    struct ol_sim_processor *const processor = sim->processor;
     const uint32_t tag = ol_sim_tag(pmap);
-    if (processor->tags[tag] != pmap->serial) {
-        if (processor->tags[tag] != 0) ol_tlbs_empty_tag(&processor->tlbs, tag);
-        processor->tags[tag] = pmap->serial;
+    const bool keep = processor->tags[tag] == pmap->serial;
+    sim->format->control(&sim->memory, (uint64_t)pmap->tables.root << sim->memory.page_shift, &processor->control);
+    if (sim->format->load_root) {
+        sim->format->load_root(&processor->control, &processor->tlbs, tag, keep);
+    } else {
+        if (!keep) ol_tlbs_empty_tag(&processor->tlbs, tag, false);
+        ol_tlbs_switch(&processor->tlbs, tag);
     }
-    ol_tlbs_switch(&processor->tlbs, tag);
+    if (!keep && processor->tags[tag] != 0) processor->counters.tlb_emptied++;
+    processor->tags[tag] = pmap->serial;
     processor->active = pmap->serial;
     processor->counters.switches++;
 }
@@ -178,11 +182,9 @@ static void switch_to(struct ol_sim_processor *processor, const struct ol_pmap *
 void ol_sim_activate(struct ol_sim *sim, struct ol_space *space)
 {
     const struct ol_pmap *const pmap = ol_space_pmap(space);
-    struct ol_sim_processor *const processor = sim->processor;
     assert(pmap->sim == sim);
-    processor->space = space;
-    if (processor->active != pmap->serial) switch_to(processor, pmap);
-    sim->format->control(&sim->memory, (uint64_t)pmap->tables.root << sim->memory.page_shift, &processor->control);
+    sim->processor->space = space;
+    if (sim->processor->active != pmap->serial) switch_to(sim, pmap);
 }
 
 enum ol_status ol_sim_number_pmap(struct ol_sim *sim, struct ol_pmap *pmap)
@@ -216,8 +218,9 @@ void ol_sim_invalidate(const struct ol_pmap *pmap, ol_va va)
     for (uint32_t i = 0; i < sim->processor_count; i++) {
         struct ol_sim_processor *const processor = &sim->processors[i];
         if (processor->tags[tag] != pmap->serial) continue; /* it has nothing of this space */
-        const bool active = processor->active == pmap->serial;
-        ol_tlbs_invalidate(&processor->tlbs, tag, va, active ? OL_TLB_ALL_TABLES : 0);
+        if (sim->format->invalidate) sim->format->invalidate(&processor->control, &processor->tlbs, tag, va);
+        else ol_tlbs_invalidate(&processor->tlbs, tag, va, 0);
+        processor->counters.tlb_invalidations++;
         if (processor != sim->processor) sim->interrupted |= 1ULL << i;
     }
 }
@@ -262,12 +265,14 @@ static void count_node(struct ol_sim *sim, ol_frame_no frame)
     if (by_node) by_node[ol_numa_frame_node(&sim->numa, sim->memory.page_frames, frame)]++;
 }
 
-/* Carries a reference through that the look-aside did not serve. With `locked`, the core's lock is held on entry and
- * on return, so that the frame is still the page's then; it is released while the core resolves a fault. */
+/* Counts a reference and carries it through, as the look-aside did not serve it. With `locked`, the core's lock is held
+ * on entry and on return, so that the frame is still the page's then; it is released while the core resolves a fault.
+ */
 static enum ol_status miss(struct ol_sim *sim, ol_va va, unsigned access, bool locked, ol_frame_no *frame)
 {
     struct ol_sim_processor *const processor = sim->processor;
     struct ol_space *const space = processor->space;
+    atomic_store_explicit(&sim->port.clock, ol_sim_now(sim) + 1, memory_order_relaxed);
     const bool exists = va <= sim->format->is.last_va; /* keys have no room for bits beyond it */
     if (exists && ol_tlbs_lookup(&processor->tlbs, va, access, ol_sim_now(sim), frame)) {
         count_node(sim, *frame);
@@ -301,7 +306,7 @@ static enum ol_status reference_locked(struct ol_sim *sim, struct ol_space *spac
                                        ol_frame_no *frame)
 {
     ol_sim_activate(sim, space);
-    const struct ol_tlb_slot *const slot = ol_sim_hit(sim, va, access);
+    const struct ol_tlb_slot *const slot = ol_sim_hits(sim, va, access, 1);
     if (!slot) return miss(sim, va, access, true, frame);
     *frame = slot->frame;
     return OL_OK;

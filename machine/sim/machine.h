@@ -125,7 +125,7 @@ enum ol_status ol_sim_access(struct ol_sim *sim, struct ol_space *space, ol_va v
 enum ol_status ol_sim_read(struct ol_sim *sim, struct ol_space *space, ol_va va, void *to, size_t bytes);
 enum ol_status ol_sim_write(struct ol_sim *sim, struct ol_space *space, ol_va va, const void *from, size_t bytes);
 
-/* The part of ol_sim_reference that the look-aside did not serve. */
+/* A reference that the look-aside does not serve, or any other. */
 enum ol_status ol_sim_reference_slow(struct ol_sim *sim, ol_va va, unsigned access);
 
 /* The number of references made. */
@@ -134,29 +134,34 @@ static inline uint64_t ol_sim_now(const struct ol_sim *sim)
     return atomic_load_explicit(&sim->port.clock, memory_order_relaxed);
 }
 
-/* Counts a reference; the slot that serves it, or NULL if more has to be done. */
-static inline const struct ol_tlb_slot *ol_sim_hit(struct ol_sim *sim, ol_va va, unsigned access)
+/* Counts `count` references alike if they all hit in the look-aside; the slot, or NULL: nothing was counted. */
+static inline const struct ol_tlb_slot *ol_sim_hits(struct ol_sim *sim, ol_va va, unsigned access, uint32_t count)
 {
-    const uint64_t now = ol_sim_now(sim) + 1;
     const struct ol_sim_processor *const processor = sim->processor;
-    atomic_store_explicit(&sim->port.clock, now, memory_order_relaxed);
+    const uint64_t now = ol_sim_now(sim) + count;
     const struct ol_tlb_slot *const slot = ol_tlbs_hit(&processor->tlbs, va >> sim->page_shift, access, now);
-    if (slot && processor->by_node) processor->by_node[slot->node]++;
+    if (!slot) return NULL;
+    atomic_store_explicit(&sim->port.clock, now, memory_order_relaxed);
+    if (processor->by_node) processor->by_node[slot->node] += count;
     return slot;
 }
 
 /* As ol_sim_access, in the active space of the selected processor, for a machine that one thread alone uses. */
 static inline enum ol_status ol_sim_reference(struct ol_sim *sim, ol_va va, unsigned access)
 {
-    return ol_sim_hit(sim, va, access) ? OL_OK : ol_sim_reference_slow(sim, va, access);
+    return ol_sim_hits(sim, va, access, 1) ? OL_OK : ol_sim_reference_slow(sim, va, access);
 }
 
-/* `count` references alike, one directly after the other. If one fails, those after it are not made. */
+/* `count` references alike, one directly after the other: what the first leaves in level 1 serves the others. If one
+ * fails, those after it are not made. */
 static inline enum ol_status ol_sim_references(struct ol_sim *sim, ol_va va, unsigned access, uint32_t count)
 {
-    enum ol_status status = OL_OK;
-    for (uint32_t made = 0; made < count && status == OL_OK; made++) status = ol_sim_reference(sim, va, access);
-    return status;
+    while (count > 0 && !ol_sim_hits(sim, va, access, count)) {
+        const enum ol_status status = ol_sim_reference_slow(sim, va, access);
+        if (status != OL_OK) return status;
+        count--;
+    }
+    return OL_OK;
 }
 
 #endif

@@ -99,6 +99,7 @@ enum ol_status ol_tlbs_create(struct ol_tlbs *tlbs, const struct ol_tlb_spec *sp
 {
     *tlbs = (struct ol_tlbs){.format = format, .numa = numa, .frames = frames};
     if (!ol_tlb_spec_is_possible(spec)) return OL_E_INVALID;
+    tlbs->tag_bits = spec->tag_bits < format->tag_bits ? spec->tag_bits : format->tag_bits;
     learn_sizes(tlbs);
     enum ol_status status = create_parts(tlbs, spec);
     if (status == OL_OK) status = create_walk_caches(tlbs, spec);
@@ -404,7 +405,6 @@ static void remove_of(struct ol_tlb *tlb, bool any, uint32_t tag, bool global_to
 
 void ol_tlbs_invalidate(struct ol_tlbs *tlbs, uint32_t tag, ol_va va, unsigned scope)
 {
-    tlbs->count.invalidations++;
     remove_page(tlbs, tag, va);
     if (scope & OL_TLB_GLOBAL_TOO && tlbs->has_global) remove_page(tlbs, OL_TLB_GLOBAL_TAG, va);
     if (tlbs->walk_caches == 0) return;
@@ -418,17 +418,15 @@ void ol_tlbs_invalidate(struct ol_tlbs *tlbs, uint32_t tag, ol_va va, unsigned s
     }
 }
 
-void ol_tlbs_empty_tag(struct ol_tlbs *tlbs, uint32_t tag)
+void ol_tlbs_empty_tag(struct ol_tlbs *tlbs, uint32_t tag, bool global_too)
 {
-    tlbs->count.emptied++;
-    for (unsigned i = 0; i < tlbs->parts; i++) remove_of(&tlbs->part[i].tlb, false, tag, false);
+    for (unsigned i = 0; i < tlbs->parts; i++) remove_of(&tlbs->part[i].tlb, false, tag, global_too);
     for (unsigned i = 0; i < tlbs->walk_caches; i++) remove_of(&tlbs->walk[i].tlb, false, tag, false);
     clear_asides(tlbs);
 }
 
 void ol_tlbs_empty(struct ol_tlbs *tlbs, bool global_too)
 {
-    tlbs->count.emptied++;
     for (unsigned i = 0; i < tlbs->parts; i++) remove_of(&tlbs->part[i].tlb, true, 0, global_too);
     for (unsigned i = 0; i < tlbs->walk_caches; i++) remove_of(&tlbs->walk[i].tlb, true, 0, true);
     clear_asides(tlbs);

@@ -48,8 +48,6 @@ struct ol_tlb_counters {
     uint64_t hits[OL_TLB_LEVELS_MAX]; /* lookups that this level served; [0] is level 1 */
     uint64_t words_saved;             /* table words that walks did not read, thanks to page-walk caches */
     uint64_t stale;                   /* entries of page-walk caches that were wrong when they were asked for */
-    uint64_t invalidations;           /* operations that invalidate one page */
-    uint64_t emptied;                 /* … a whole space, or everything */
 };
 
 struct ol_tlbs {
@@ -59,6 +57,7 @@ struct ol_tlbs {
     uint32_t frames;                      /* c: */
     uint32_t tag;                         /* of the current space */
     uint8_t levels, parts, walk_caches;   /* c: */
+    uint8_t tag_bits;                     /* c: that there are; 0: one space at a time */
     uint8_t sizes;                        /* c: of pages */
     uint8_t page_shift[OL_TLB_SIZES_MAX]; /* c: log2 of them, from the smallest */
     bool has_global;                      /* a global translation may be among them */
@@ -111,8 +110,8 @@ enum ol_tlb_scope {
 
 /* Forgets the translations that contain va in the space of that tag, whatever the size of the page. */
 void ol_tlbs_invalidate(struct ol_tlbs *tlbs, uint32_t tag, ol_va va, unsigned scope);
-/* Forgets all of a space, but global translations. */
-void ol_tlbs_empty_tag(struct ol_tlbs *tlbs, uint32_t tag);
+/* Forgets all of a space. */
+void ol_tlbs_empty_tag(struct ol_tlbs *tlbs, uint32_t tag, bool global_too);
 /* Forgets all of all spaces. */
 void ol_tlbs_empty(struct ol_tlbs *tlbs, bool global_too);
 

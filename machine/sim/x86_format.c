@@ -3,6 +3,7 @@
  * The x86 formats (x86.h) as machines: what the tables of a user program look like.
  */
 #include "machine/sim/format.h"
+#include "machine/sim/x86_tlb.h"
 
 enum { PAGE_SHIFT = 12 };
 
@@ -139,6 +140,8 @@ const struct ol_sim_format ol_sim_ia32 = {
     .leaf_decode = ia32_decode,
     .control = ia32_control,
     .walk = walk,
+    .load_root = ol_x86_load_root,
+    .invalidate = ol_x86_invalidate,
     .fault_text = fault_text,
 };
 
@@ -156,6 +159,8 @@ const struct ol_sim_format ol_sim_pae = {
     .leaf_decode = leaf_decode,
     .control = pae_control,
     .walk = walk,
+    .load_root = ol_x86_load_root,
+    .invalidate = ol_x86_invalidate,
     .fault_text = fault_text,
 };
 
@@ -177,6 +182,8 @@ const struct ol_sim_format ol_sim_amd64 = {
     .leaf_decode = leaf_decode,
     .control = amd64_control,
     .walk = walk,
+    .load_root = ol_x86_load_root,
+    .invalidate = ol_x86_invalidate,
     .fault_text = fault_text,
 };
 
@@ -194,5 +201,7 @@ const struct ol_sim_format ol_sim_la57 = {
     .leaf_decode = leaf_decode,
     .control = la57_control,
     .walk = walk,
+    .load_root = ol_x86_load_root,
+    .invalidate = ol_x86_invalidate,
     .fault_text = fault_text,
 };

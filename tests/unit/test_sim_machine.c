@@ -4,12 +4,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "machine/sim/drum.h"
 #include "machine/sim/machine.h"
+#include "tests/support/random.h"
+#include "tests/support/sanitized.h"
 
 enum { PAGE = 4096, SLOTS = 4096 };
 #define BASE 0x7f0000000000ULL
@@ -330,6 +334,89 @@ static void test_drum_limits(void **state)
     assert_int_equal(ol_drum_create(1, 0, &drum), OL_E_INVALID);
 }
 
+/* --- runs -------------------------------------------------------------------------------------------------------- */
+
+/* Random runs of references alike, at once or one by one. */
+static void make_runs(struct fixture *fixture, const char *tlb, bool at_once, struct ol_sim_counters *out,
+                      struct ol_statistics *core)
+{
+    enum { FRAMES = 12, PAGES = 40, RUNS = 5000 };
+    struct ol_sim_options options = {.frames = FRAMES};
+    char message[512];
+    uint64_t random = 3;
+    build(fixture, FRAMES, 0, 0, &ol_policy_clock);
+    map(fixture, 0, PAGES, OL_READ | OL_WRITE);
+    assert_true(ol_tlb_spec_parse(tlb, &options.tlb, message, sizeof message));
+    ol_tlbs_destroy(&fixture->sim->processor->tlbs);
+    assert_int_equal(
+        ol_tlbs_create(&fixture->sim->processor->tlbs, &options.tlb, &ol_sim_amd64, &fixture->sim->numa, FRAMES),
+        OL_OK);
+    for (unsigned i = 0; i < RUNS; i++) {
+        const ol_va va = ol_random_below(&random, i % 4 ? 6 : PAGES + 1) * PAGE; /* the last is not mapped */
+        const unsigned access = ol_random_below(&random, 3) ? OL_READ : OL_WRITE;
+        const uint32_t count = 1 + (uint32_t)ol_random_below(&random, 5);
+        if (at_once) (void)ol_sim_references(fixture->sim, va, access, count);
+        for (uint32_t k = 0; !at_once && k < count; k++)
+            if (ol_sim_reference(fixture->sim, va, access) != OL_OK) break;
+    }
+    *out = counters(fixture);
+    ol_system_statistics(fixture->system, core);
+    tear_down(fixture);
+}
+
+static void test_runs_count_like_single_references(void **state)
+{
+    (void)state;
+    static const char *const tlbs[] = {"none", "4:2", "l1=4:fifo,l2=8:plru", "l1d=2:random,walk=4"};
+    for (size_t i = 0; i < sizeof tlbs / sizeof tlbs[0]; i++) {
+        struct fixture fixture;
+        struct ol_sim_counters machine[2];
+        struct ol_statistics core[2];
+        for (int at_once = 0; at_once < 2; at_once++)
+            make_runs(&fixture, tlbs[i], at_once, &machine[at_once], &core[at_once]);
+        assert_memory_equal(&machine[0], &machine[1], sizeof machine[0]);
+        assert_memory_equal(&core[0], &core[1], sizeof core[0]);
+        assert_true(core[0].evictions > 100 && core[0].faults_refused > 10);
+    }
+}
+
+/* --- size -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long long all, resident;
+    FILE *const file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%llu %llu", &all, &resident), 2);
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A space of 64 TiB with one region as large and one page that was touched: page, tables and all that is kept of them.
+ */
+static void test_a_wide_space_costs_little(void **state)
+{
+    (void)state;
+    enum { SPACES = 200, COST_MOST = 64 << 10 };
+    const uint64_t pages = (64ULL << 40) / PAGE;
+    struct fixture fixture;
+    if (OL_SANITIZED) skip(); /* shadow memory is resident, too */
+    build(&fixture, 2 * SPACES, 64, 4, &ol_policy_clock);
+    const uint64_t before = resident_bytes();
+    for (unsigned i = 0; i < SPACES; i++) {
+        struct ol_space *space;
+        uint64_t value = i + 1;
+        assert_int_equal(ol_space_create(fixture.system, 0, ol_sim_amd64.is.last_va, &space), OL_OK);
+        assert_int_equal(ol_region_map(space, 0, pages, OL_READ | OL_WRITE, OL_MAP_FIXED, NULL), OL_OK);
+        const ol_va va = (pages / SPACES * i + 12345) * PAGE;
+        assert_int_equal(ol_sim_write(fixture.sim, space, va, &value, sizeof value), OL_OK);
+    }
+    const uint64_t cost = (resident_bytes() - before) / SPACES;
+    print_message("a space of 64 TiB with one page touched takes %llu bytes\n", (unsigned long long)cost);
+    assert_in_range(cost, PAGE, COST_MOST);
+    tear_down(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +430,8 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_drum_limits),
         cmocka_unit_test(test_addresses_do_not_alias_in_the_tlb),
+        cmocka_unit_test(test_runs_count_like_single_references),
+        cmocka_unit_test(test_a_wide_space_costs_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

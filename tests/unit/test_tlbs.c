@@ -247,7 +247,7 @@ static void test_tags_keep_spaces_apart_and_global_pages_do_not(void **state)
     ol_tlbs_invalidate(&tlbs, 0, at(2), 0); /* a global page stays, unless that is meant */
     assert_int_equal(frame_of(at(1), OL_READ), 11);
     assert_int_equal(frame_of(at(2), OL_READ), 12);
-    ol_tlbs_empty_tag(&tlbs, 0);
+    ol_tlbs_empty_tag(&tlbs, 0, false);
     assert_int_equal(frame_of(at(1), OL_READ), OL_NO_FRAME);
     assert_int_equal(frame_of(at(2), OL_READ), 12);
     ol_tlbs_empty(&tlbs, false);
@@ -331,7 +331,7 @@ static void random_run(const char *text, uint64_t seed)
             for (uint64_t i = 0; large % 2 == 1 && i < 4; i++)
                 ol_tlbs_invalidate(&tlbs, other, large << LARGE | at(i), 0);
         } else if (kind == 10) {
-            ol_tlbs_empty_tag(&tlbs, (uint32_t)ol_random_below(&random, 3));
+            ol_tlbs_empty_tag(&tlbs, (uint32_t)ol_random_below(&random, 3), false);
         }
         const ol_frame_no expected = truth(tag, large, version) + (ol_frame_no)page;
         const ol_frame_no slow = slow_find(va, access), frame = frame_of(va, access);
