@@ -12,7 +12,9 @@
 
 #include "cli/cli.h"
 #include "cli/geometry.h"
+#include "cli/segmented.h"
 #include "cli/sim_setup.h"
+#include "machine/sim/segments.h"
 
 enum { FRAMES = 4, FRAMES_MOST = 1 << 20, TLB_ENTRIES = 16, TLB_WAYS = 4, INDENT = 3 };
 
@@ -38,6 +40,8 @@ static void print_help(void)
            "  --machine NAME           the machine (default: %s); `onelevel machines` lists them\n"
            "  --frames N               frames for pages (default: %d), so that pages are evicted soon\n"
            "  --policy NAME[:PARAMS]   page replacement (default: %s); `onelevel policies` lists them\n"
+           "  --memory SIZE            of machine 80286, for segments; there, ACCESS is SELECTOR:OFFSET, to be read,\n"
+           "                           w:… written, p:… pushed on a stack, x:… executed. Selectors are listed first\n"
            "\n"
            "Two pages in one frame, on a VAX:\n"
            "  onelevel explain --machine vax --frames 1 w:1000 x:2000 1000\n",
@@ -185,13 +189,27 @@ static bool parse_frames(const char *text, uint32_t *frames)
     return false;
 }
 
-static bool parse_option(int option, const char *argument, struct ol_sim_setup_options *options)
+static bool parse_memory(const char *text, uint32_t *bytes)
+{
+    uint64_t size;
+    if (ol_parse_size(text, &size) && size >= 1 && size <= OL_SEGMENTS_BYTES_MAX) {
+        *bytes = (uint32_t)size;
+        return true;
+    }
+    ol_error("--memory %s: expected a size from 1 to %d", text, OL_SEGMENTS_BYTES_MAX);
+    return false;
+}
+
+static bool parse_option(int option, const char *argument, struct ol_sim_setup_options *options, uint32_t *memory_bytes)
 {
     switch (option) {
     case 'm':
+        options->machine = NULL; /* the one of segments */
+        if (strcmp(optarg, OL_SEGMENTED_NAME) == 0) return true;
         options->machine = ol_sim_format_find(optarg);
         if (!options->machine) ol_error("there is no machine '%s'; `onelevel machines` lists them", optarg);
         return options->machine;
+    case 's': return parse_memory(optarg, memory_bytes);
     case 'f': return parse_frames(optarg, &options->frames);
     case 'p':
         options->policy_text = optarg;
@@ -231,11 +249,10 @@ static bool run(const struct ol_sim_setup_options *options, char **accesses, int
 
 int ol_cmd_explain(int argc, char **argv)
 {
-    static const struct option known[] = {{"machine", required_argument, NULL, 'm'},
-                                          {"frames", required_argument, NULL, 'f'},
-                                          {"policy", required_argument, NULL, 'p'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"machine", required_argument, NULL, 'm'}, {"frames", required_argument, NULL, 'f'},
+        {"memory", required_argument, NULL, 's'},  {"policy", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     const struct ol_tlb_spec tlb = ol_tlb_spec_simple(TLB_ENTRIES, TLB_WAYS);
     struct ol_sim_setup_options options = {.machine = &ol_sim_amd64,
                                            .frames = FRAMES,
@@ -243,6 +260,7 @@ int ol_cmd_explain(int argc, char **argv)
                                            .processors = 1,
                                            .policy = &ol_policy_clock,
                                            .policy_text = ol_policy_clock.name};
+    uint32_t memory_bytes = 0;
     int option;
     opterr = 0; /* messages are given here */
     while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
@@ -250,8 +268,13 @@ int ol_cmd_explain(int argc, char **argv)
             print_help();
             return OL_EXIT_OK;
         }
-        if (!parse_option(option, argv[optind - 1], &options)) return OL_EXIT_USAGE;
+        if (!parse_option(option, argv[optind - 1], &options, &memory_bytes)) return OL_EXIT_USAGE;
     }
+    if (optind == argc) {
+        ol_error("explain: expected at least one ACCESS; `onelevel help explain` shows some");
+        return OL_EXIT_USAGE;
+    }
+    if (!options.machine) return ol_segmented_explain(memory_bytes, argv + optind, argc - optind);
     if (options.frames > ol_sim_frames_max(options.machine)) {
         ol_error("--frames %u: %s has at most %u frames for pages", options.frames, options.machine->is.name,
                  ol_sim_frames_max(options.machine));
@@ -260,9 +283,5 @@ int ol_cmd_explain(int argc, char **argv)
     struct step step;
     for (int i = optind; i < argc; i++)
         if (!parse_step(argv[i], &step)) return OL_EXIT_USAGE;
-    if (optind == argc) {
-        ol_error("explain: expected at least one ACCESS; `onelevel help explain` shows some");
-        return OL_EXIT_USAGE;
-    }
     return run(&options, argv + optind, argc - optind) ? OL_EXIT_OK : OL_EXIT_FAILURE;
 }

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { TEXT_BYTES = 32, FIELDS_MAX = OL_SIM_LEVELS_MAX + 1, ROWS = 3 };
+enum { TEXT_BYTES = 32, ROWS = 3 };
 
 /* One field of the drawing: bits, name, value. */
 struct column {
@@ -12,11 +12,10 @@ struct column {
     int width;
 };
 
-static void make_column(const char *name, unsigned low, unsigned bits, const ol_va *va, struct column *column)
+static void make_column(const struct ol_draw_field *field, uint64_t value, struct column *column)
 {
-    const uint64_t value = va ? *va >> low & ((1ULL << bits) - 1) : 0;
-    (void)snprintf(column->text[0], TEXT_BYTES, "%u..%u", low + bits - 1, low);
-    (void)snprintf(column->text[1], TEXT_BYTES, "%s", name);
+    (void)snprintf(column->text[0], TEXT_BYTES, "%u..%u", (unsigned)field->high, (unsigned)field->low);
+    (void)snprintf(column->text[1], TEXT_BYTES, "%s", field->name);
     (void)snprintf(column->text[2], TEXT_BYTES, "%" PRIx64, value);
     column->width = 0;
     for (int row = 0; row < ROWS; row++) {
@@ -45,20 +44,30 @@ static void draw_row(FILE *out, int indent, const struct column *columns, unsign
     fputc('\n', out);
 }
 
+void ol_draw_fields(FILE *out, int indent, const struct ol_draw_field *fields, const uint64_t *values, unsigned count,
+                    bool with_values)
+{
+    struct column columns[OL_DRAW_FIELDS_MAX];
+    for (unsigned i = 0; i < count; i++) make_column(&fields[i], with_values ? values[i] : 0, &columns[i]);
+    draw_line(out, indent, columns, count);
+    for (int row = 0; row < ROWS - !with_values; row++) draw_row(out, indent, columns, count, row);
+    draw_line(out, indent, columns, count);
+}
+
 void ol_draw_address(FILE *out, int indent, const struct ol_sim_format *format, const ol_va *va)
 {
-    struct column columns[FIELDS_MAX];
+    struct ol_draw_field fields[OL_DRAW_FIELDS_MAX];
+    uint64_t values[OL_DRAW_FIELDS_MAX];
     unsigned count = 0;
     for (unsigned level = format->levels; level-- > 0;) {
         const struct ol_sim_level *const is = &format->level[level];
-        make_column(is->index_name, is->shift, is->index_bits, va, &columns[count++]);
+        values[count] = va ? ol_sim_index(is, *va) : 0;
+        fields[count++] = (struct ol_draw_field){is->index_name, (uint8_t)(is->shift + is->index_bits - 1), is->shift};
     }
-    make_column("offset", 0, format->is.page_shift, va, &columns[count++]);
-    draw_line(out, indent, columns, count);
-    draw_row(out, indent, columns, count, 0);
-    draw_row(out, indent, columns, count, 1);
-    if (va) draw_row(out, indent, columns, count, 2);
-    draw_line(out, indent, columns, count);
+    const uint8_t shift = format->is.page_shift;
+    values[count] = va ? *va & ((1ULL << shift) - 1) : 0;
+    fields[count++] = (struct ol_draw_field){"offset", (uint8_t)(shift - 1), 0};
+    ol_draw_fields(out, indent, fields, values, count, va != NULL);
 }
 
 void ol_print_entry(FILE *out, const struct ol_sim_level *level, uint64_t entry)

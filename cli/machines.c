@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/geometry.h"
+#include "cli/segmented.h"
 #include "machine/sim/machine.h"
 
 static void print_help(void)
@@ -17,7 +18,8 @@ static void print_help(void)
          "\n"
          "Lists the simulated machines, or those named: how an address selects an entry at each level of\n"
          "the tables, the size of pages and tables, and what the hardware notes and can refuse. The names\n"
-         "are those for `onelevel sim --machine` and `onelevel explain --machine`.");
+         "are those for `onelevel sim --machine` and `onelevel explain --machine`; the machine of segments\n"
+         "is for `onelevel explain` and `onelevel script`.");
 }
 
 static uint64_t table_bytes(const struct ol_sim_level *level)
@@ -77,6 +79,10 @@ static bool print_all(bool json, char **names, int count)
         if (wanted && json) good = json_array_append_new(list, as_json(*format)) == 0;
         if (wanted && !json) print_text(*format);
     }
+    bool segmented = count == 0;
+    for (int i = 0; i < count; i++) segmented = segmented || strcmp(names[i], OL_SEGMENTED_NAME) == 0;
+    if (good && segmented && json) good = json_array_append_new(list, ol_segmented_json()) == 0;
+    if (segmented && !json) ol_segmented_print(stdout);
     if (json) {
         good = good && json_dumpf(list, stdout, JSON_INDENT(2)) == 0;
         json_decref(list);
@@ -104,7 +110,7 @@ int ol_cmd_machines(int argc, char **argv)
         json = true;
     }
     for (int i = optind; i < argc; i++) {
-        if (ol_sim_format_find(argv[i])) continue;
+        if (ol_sim_format_find(argv[i]) || strcmp(argv[i], OL_SEGMENTED_NAME) == 0) continue;
         ol_error("there is no machine '%s'; `onelevel machines` lists them", argv[i]);
         return OL_EXIT_USAGE;
     }

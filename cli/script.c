@@ -186,6 +186,7 @@ static void open_libraries(lua_State *lua)
     ol_script_open_machine(lua);
     ol_script_open_space(lua);
     ol_script_open_device(lua);
+    ol_script_open_segments(lua);
 }
 
 /* Whatever was raised, as a string. */

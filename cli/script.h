@@ -62,12 +62,13 @@ unsigned ol_script_rights(lua_State *lua, int argument, const char *text);
 /* An argument: "r" (also if there is none), "w" or "x". */
 unsigned ol_script_access(lua_State *lua, int argument);
 
-/* --- script_machine.c, script_space.c, script_device.c: open the types and their functions
+/* --- script_machine.c, script_space.c, script_device.c, script_segments.c: open the types and their functions
  * -------------------------------------- */
 
 void ol_script_open_machine(lua_State *lua);
 void ol_script_open_space(lua_State *lua);
 void ol_script_open_device(lua_State *lua);
+void ol_script_open_segments(lua_State *lua);
 
 struct ol_script_machine *ol_script_to_machine(lua_State *lua, int argument);
 /* Raises an error if it was destroyed. */

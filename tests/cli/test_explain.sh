@@ -16,10 +16,13 @@ expect 0 machines --json
 import json, sys
 machines = json.load(open(sys.argv[1]))
 drawn = open(sys.argv[2]).read()
-assert len(machines) == 12, len(machines)
+assert len(machines) == 13, len(machines)
 for machine in machines:
     assert drawn.count("\n" + machine["name"] + " ") + drawn.startswith(machine["name"] + " ") == 1, machine["name"]
     assert machine["summary"] in drawn, machine["name"]
+    if machine["name"] == "80286":
+        assert machine["segment_bytes_max"] == 65536 and not machine["modified"]
+        continue
     bits = sum(level["index_bits"] for level in machine["levels"])
     assert machine["last_address"] < machine["page_bytes"] << bits, machine["name"]
 END
@@ -92,6 +95,95 @@ expect 0 explain --machine s370 1000000
 says out "no address of 24 bits"
 expect 0 explain --policy fifo 1000 w:1000
 says out "a first write must walk"
+
+expect 0 machines 80286
+says out "| index |  TI  | RPL  | offset |"
+expect 0 explain --machine 80286 --memory 9000 w:f:10 17:3e8 x:7:0 f:176f
+cat >wanted <<'END'
+machine 80286, 8.8 KiB for segments, a program of privilege 3; all are absent at first
+
+   8    the system's data   4096 bytes, DPL 0, data, writable
+   10   a library           8192 bytes, DPL 0, code, readable, conforming
+   7    the program         8192 bytes, DPL 3, code
+   f    its data            6000 bytes, DPL 3, data, writable
+   17   its constants       1000 bytes, DPL 3, data
+   1f   its stack           2048 bytes, DPL 3, data, writable, expand-down
+
+1. write f:10 by DS
+   +-------+------+------+--------+
+   | 15..3 | 2..2 | 1..0 | 15..0  |
+   | index |  TI  | RPL  | offset |
+   |   1   |  1   |  3   |   10   |
+   +-------+------+------+--------+
+   table  LDT at 800, limit 7ff
+   entry  at 808: 000072000000176f  base=0 limit=176f DPL 3, data, writable
+   DS     #NP(c): not present
+   system its data comes to 8000
+   DS     is loaded anew: base=8000; the entry is marked as accessed
+   offset 10 of 0 to 176f
+          physical address 8000 + 10 = 8010
+
+2. read 17:3e8 by DS
+   +-------+------+------+--------+
+   | 15..3 | 2..2 | 1..0 | 15..0  |
+   | index |  TI  | RPL  | offset |
+   |   2   |  1   |  3   |  3e8   |
+   +-------+------+------+--------+
+   table  LDT at 800, limit 7ff
+   entry  at 810: 00007000000003e7  base=0 limit=3e7 DPL 3, data
+   DS     #NP(14): not present
+   system its constants comes to 9770
+   DS     is loaded anew: base=9770; the entry is marked as accessed
+   offset 3e8 of 0 to 3e7
+          #GP(0): outside of the segment
+
+3. execute 7:0 by CS
+   +-------+------+------+--------+
+   | 15..3 | 2..2 | 1..0 | 15..0  |
+   | index |  TI  | RPL  | offset |
+   |   0   |  1   |  3   |   0    |
+   +-------+------+------+--------+
+   table  LDT at 800, limit 7ff
+   entry  at 800: 0000780000001fff  base=0 limit=1fff DPL 3, code
+   CS     #NP(4): not present
+   system the program comes to 8000
+   system its data is swapped out
+   system its constants is swapped out, unwritten: it cannot have changed
+   CS     is loaded anew: base=8000; the entry is marked as accessed
+   offset 0 of 0 to 1fff
+          physical address 8000 + 0 = 8000
+
+4. read f:176f by DS
+   +-------+------+------+--------+
+   | 15..3 | 2..2 | 1..0 | 15..0  |
+   | index |  TI  | RPL  | offset |
+   |   1   |  1   |  3   |  176f  |
+   +-------+------+------+--------+
+   table  LDT at 800, limit 7ff
+   entry  at 808: 000072008000176f  base=8000 limit=176f DPL 3, data, writable
+   DS     #NP(c): not present
+   system the program is swapped out, unwritten: it cannot have changed
+   system its data comes to 8000
+   DS     is loaded anew: base=8000; the entry is marked as accessed
+   offset 176f of 0 to 176f
+          physical address 8000 + 176f = 976f
+
+END
+diff wanted out
+expect 0 explain --machine 80286 p:17:0 x:f:0 8:0 3:0 ff:0 p:1f:f7ff p:1f:f800 17:0 w:17:0
+for text in "SS     #GP(14): no writable data segment" "CS     #GP(c): no code segment" \
+    "DS     #GP(8): RPL or CPL is above DPL" "#GP(0): a null selector" "DS     #GP(fc): no readable segment" \
+    "#SS(0): outside of the segment" "physical address ff8800 + f800 = 8000" "#GP(0): not writable"; do
+    says out "$text"
+done
+expect 0 explain --machine 80286 --memory 100 f:0
+says out "it does not fit into memory"
+for access in f f: f:10000 :1 q:f:1 f:1:1 w:f; do
+    expect 2 explain --machine 80286 "$access"
+    says err "explain: $access: expected SELECTOR:OFFSET"
+done
+expect 2 explain --machine 80286 --memory 17M f:0
+says err "--memory 17M: expected a size from 1 to"
 
 expect 2 explain
 says err "expected at least one ACCESS"

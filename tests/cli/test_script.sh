@@ -43,6 +43,10 @@ breaks thrashing 's/for count = 1, frames/for count = 1, 1 + frames/'
 breaks dma_corruption 's/local function load()/local function load() end local function idle()/'
 breaks dma_corruption 's/disk:run(100) -- .*/disk:run()/'
 breaks dma_corruption 's/, {pinned = false}//'
+breaks segments 's/rights = "x"/rights = "rx"/'
+breaks segments 's/privilege = 0/privilege = 3/'
+breaks segments 's/memory = 100000/memory = 1000000/'
+breaks segments 's/local none, moved = fragmented(true)/local none, moved = fragmented(false)/'
 breaks atlas 's/run("fifo")/run("atlas:interval=1024")/'
 breaks atlas 's/format = "atlas"/format = "vax"/'
 
@@ -168,6 +172,22 @@ refuses 's:pin(s:map{}, 1); s:destroy()' "destroy at 0x0: the page is in use"
 refuses 's:pin(s:map{}, 1); s:discard(0, 1)' "discard at 0x0: the page is in use"
 refuses 's:pin(s:map{}, 1); s:map{at = 0, replace = true}' "map at 0x0: the page is in use"
 refuses 's:pin(s:map{}, 5)' "pin at 0x0: no frame can be freed"
+refuses 'segments{memory = 0}' "memory: expected a whole number from 1 to"
+refuses 'segments{placement = "any"}' "placement: expected"
+refuses 'segments{}:task(4)' "bad argument #1 to 'task' (expected a whole number from 0 to 3"
+refuses 'local g = segments{}; for _ = 1, 16 do g:task() end' "there are 15 tasks already"
+refuses 'segments{}:segment{bytes = 65537}' "bytes: expected a whole number from 1 to 65536"
+refuses 'segments{}:segment{bytes = 65536, down = true}' "invalid argument"
+refuses 'segments{}:segment{rights = "wx"}' "rights: no segment is writable and executable"
+refuses 'segments{}:segment{rights = "w"}' "rights: data is readable"
+refuses 'local g = segments{}; for _ = 1, 256 do g:segment{} end' "the descriptor table is full"
+refuses 'segments{}:task():load("FS", 0)' "bad argument #1 to 'load' (invalid option 'FS')"
+refuses 'segments{}:task():load("SS", 0)' "#GP(0): a null selector"
+refuses 'segments{}:task():load("DS", 0x2000)' "#GP(8192): beyond the table's limit"
+refuses 'local t = segments{memory = 9}:task(); t:load("DS", t:segment{bytes = 10})' "the segment is larger than memory"
+refuses 'local t = segments{}:task(); t:write("CS", 0, "x")' "#GP(0): a null selector"
+refuses 'local t = segments{}:task(); t:write("DS", 0, "")' "bad argument #3 to 'write' (expected 1 to 65536 bytes)"
+refuses 'segments{}:task():remove(8)' "there is no such segment"
 refuses 'm.touch(s)' "attempt to call a nil value"
 refuses 'm:space().x.y = 1' "attempt to index a nil value"
 refuses 'machine{format = "pdp11"}' "there is no machine 'pdp11'"
