@@ -90,7 +90,9 @@ static void print_help(void)
     for (const struct ol_cost_constant_info *is = ol_cost_constants; is < ol_cost_constants + OL_COST_CONSTANTS; is++)
         printf("                             %-11s %-8s (%llu) %s\n", is->name, is->unit, (unsigned long long)is->value,
                is->summary);
-    printf("  --format native|lackey|pages|din|csv  the form of TRACE (default: found out from its beginning)\n"
+    printf("  --format native|lackey|pages|din|csv|oracleGeneral\n"
+           "                           the form of TRACE (default: found out from its beginning; oracleGeneral by the\n"
+           "                           file's name)\n"
            "  --json                   print one JSON object\n");
 }
 
@@ -213,14 +215,9 @@ static bool parse_machine(const char *text, struct arguments *arguments)
 
 static bool parse_format(const char *text, struct arguments *arguments)
 {
-    arguments->format = strcmp(text, "native") == 0   ? OL_TRACE_NATIVE
-                        : strcmp(text, "lackey") == 0 ? OL_TRACE_LACKEY
-                        : strcmp(text, "pages") == 0  ? OL_TRACE_PAGES
-                        : strcmp(text, "din") == 0    ? OL_TRACE_DIN
-                        : strcmp(text, "csv") == 0    ? OL_TRACE_CSV
-                                                      : OL_TRACE_DETECT;
+    arguments->format = ol_trace_format_find(text);
     if (arguments->format != OL_TRACE_DETECT) return true;
-    ol_error("--format %s: expected native, lackey, pages, din or csv", text);
+    ol_error("--format %s: expected native, lackey, pages, din, csv or oracleGeneral", text);
     return false;
 }
 

@@ -16,7 +16,7 @@
 
 enum { BATCH = 4096, PAGE_SHIFT = 12 };
 
-static const struct ol_trace_options reading = {.page_shift = PAGE_SHIFT, .last_va = 0x7fffffffffff, .events = true};
+static struct ol_trace_options reading = {.page_shift = PAGE_SHIFT, .last_va = 0x7fffffffffff, .events = true};
 
 static void usage(FILE *to)
 {
@@ -31,7 +31,7 @@ static void usage(FILE *to)
           "  --to FORMAT    ",
           to);
     for (const struct ol_trace_writer_ops *const *one = ol_trace_writers; *one; one++)
-        fprintf(to, "%s%-7s %s\n", one == ol_trace_writers ? "" : "                 ", (*one)->name, (*one)->summary);
+        fprintf(to, "%s%-13s %s\n", one == ol_trace_writers ? "" : "                 ", (*one)->name, (*one)->summary);
     fputs("  -o FILE        - is standard output\n"
           "\n"
           "TRACE is of any form that `onelevel sim` reads; - is standard input.\n",
@@ -269,15 +269,21 @@ static bool take_format(const char *text, struct arguments *arguments)
     return false;
 }
 
+static bool take_input_format(const char *text)
+{
+    reading.format = ol_trace_format_find(text);
+    if (reading.format != OL_TRACE_DETECT) return true;
+    ol_error("--format %s: expected native, lackey, pages, din, csv or oracleGeneral", text);
+    return false;
+}
+
 static bool parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {{"to", required_argument, NULL, 't'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"count", required_argument, NULL, 'c'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"to", required_argument, NULL, 't'},     {"format", required_argument, NULL, 'i'},
+        {"output", required_argument, NULL, 'o'}, {"from", required_argument, NULL, 'f'},
+        {"count", required_argument, NULL, 'c'},  {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     *arguments = (struct arguments){.to = ol_trace_writers[0], .count = UINT64_MAX};
     int option;
     bool good = true;
@@ -285,6 +291,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
     while (good && (option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
         switch (option) {
         case 't': good = take_format(optarg, arguments); break;
+        case 'i': good = take_input_format(optarg); break;
         case 'o': arguments->output = optarg; break;
         case 'f': good = take_number("--from", optarg, &arguments->from); break;
         case 'c': good = arguments->part = take_number("--count", optarg, &arguments->count); break;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/future.h"
 #include "trace/native.h"
 
 enum { PAGE_SHIFT = 12 };
@@ -96,6 +97,93 @@ static void csv_append(void *writer, const struct ol_reference *reference)
                 names[reference->access]);
 }
 
+/* --- oracleGeneral ------------------------------------------------------------------------------------------------ */
+
+/* Its records tell the future, so all of them are kept until the trace ends. */
+struct oracle {
+    FILE *file;
+    struct ol_numbering *numbering;
+    struct ol_future *future;
+    size_t count; /* of references not yet in the future */
+    struct ol_reference references[OL_NUMBERING_BATCH_MAX];
+    int error; /* the first one */
+};
+
+static void oracle_destroy(struct oracle *oracle)
+{
+    if (oracle->numbering) ol_numbering_destroy(oracle->numbering);
+    if (oracle->future) ol_future_destroy(oracle->future);
+    free(oracle);
+}
+
+static void *oracle_create(const char *path, unsigned shift)
+{
+    struct oracle *const oracle = calloc(1, sizeof *oracle);
+    (void)shift;
+    errno = ENOMEM;
+    if (!oracle) return NULL;
+    oracle->numbering = ol_numbering_create();
+    oracle->future = ol_future_create();
+    if (oracle->numbering && oracle->future) oracle->file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (oracle->file) return oracle;
+    const int cause = errno;
+    oracle_destroy(oracle);
+    errno = cause;
+    return NULL;
+}
+
+static void oracle_flush(struct oracle *oracle)
+{
+    struct ol_batch batch;
+    if (!ol_numbering_add(oracle->numbering, oracle->references, oracle->count, PAGE_SHIFT, &batch) ||
+        !ol_future_add(oracle->future, &batch))
+        oracle->error = ENOMEM;
+    oracle->count = 0;
+}
+
+static void oracle_append(void *writer, const struct ol_reference *reference)
+{
+    struct oracle *const oracle = writer;
+    if (reference->event != OL_TRACE_REFERENCE) return;
+    for (uint32_t i = 0; i < reference->count && !oracle->error; i++) {
+        struct ol_reference *const one = &oracle->references[oracle->count++];
+        *one = *reference;
+        one->count = 1;
+        if (oracle->count == OL_NUMBERING_BATCH_MAX) oracle_flush(oracle);
+    }
+}
+
+/* A second for a million references, every page of size 1. */
+static void oracle_put(const struct oracle *oracle, const struct ol_batch *batch, size_t at)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        unsigned char record[24];
+        ol_put32(record, (uint32_t)((at + i) / 1000000));
+        ol_put64(record + 4, ol_numbering_page(oracle->numbering, batch->pages[i]));
+        ol_put32(record + 12, 1);
+        ol_put64(record + 16, batch->future[i] == UINT32_MAX ? UINT64_MAX : batch->future[i]);
+        fwrite(record, sizeof record, 1, oracle->file);
+    }
+}
+
+static bool oracle_finish(void *writer)
+{
+    struct oracle *const oracle = writer;
+    struct ol_batch batch = {.count = 1};
+    if (!oracle->error) oracle_flush(oracle);
+    for (size_t at = 0; !oracle->error && batch.count; at += batch.count) {
+        ol_future_batch(oracle->future, at, OL_NUMBERING_BATCH_MAX, &batch);
+        oracle_put(oracle, &batch, at);
+    }
+    if (ferror(oracle->file)) oracle->error = EIO;
+    if ((oracle->file == stdout ? fflush(oracle->file) : fclose(oracle->file)) != 0 && !oracle->error)
+        oracle->error = errno;
+    const int cause = oracle->error;
+    oracle_destroy(oracle);
+    errno = cause;
+    return cause == 0;
+}
+
 static const struct ol_trace_writer_ops pages = {"pages", "one hexadecimal page number a line", text_create,
                                                  pages_append, text_finish};
 static const struct ol_trace_writer_ops lackey = {"lackey", "as valgrind --tool=lackey --trace-mem=yes, every size 1",
@@ -104,5 +192,9 @@ static const struct ol_trace_writer_ops din = {"din", "Dinero's: 0, 1 or 2 (read
                                                text_create, din_append, text_finish};
 static const struct ol_trace_writer_ops csv = {"csv", "time,page,size,access: columns 1, 2, 3 for libCacheSim",
                                                text_create, csv_append, text_finish};
+static const struct ol_trace_writer_ops oracle_general = {
+    "oracleGeneral", "libCacheSim's: time, page, size 1, next reference; takes 8 bytes of memory a reference",
+    oracle_create, oracle_append, oracle_finish};
 
-const struct ol_trace_writer_ops *const ol_trace_writers[] = {&native, &pages, &lackey, &din, &csv, NULL};
+const struct ol_trace_writer_ops *const ol_trace_writers[] = {&native, &pages,          &lackey, &din,
+                                                              &csv,    &oracle_general, NULL};

@@ -30,6 +30,16 @@ struct ol_trace_format_ops {
 
 extern const struct ol_trace_format_ops ol_trace_lackey, ol_trace_pages, ol_trace_din, ol_trace_csv;
 
+/* oracleGeneral, which is no text. */
+enum { OL_ORACLE_GENERAL_BYTES = 24 }; /* of a record */
+
+/* Does the name of the file say that it is one? */
+bool ol_oracle_general_named(const char *path);
+
+/* Parses records; returns how many references were stored: fewer than `count` if the next one's page is too large. */
+size_t ol_oracle_general_parse(const char *records, size_t count, const struct ol_trace_options *options,
+                               struct ol_reference *references);
+
 /* Moves to the next line. */
 void ol_trace_skip_line(struct ol_trace_text *text);
 

@@ -17,7 +17,9 @@ struct ol_trace {
     struct ol_source *source;
     struct ol_trace_options options;
     const struct ol_trace_format_ops *format; /* of a text; NULL until it is known */
-    struct ol_native *native;                 /* or NULL: it is a text */
+    struct ol_native *native;                 /* or NULL: it is a text, or */
+    bool oracle_general;                      /* … records */
+    uint64_t offset;                          /* of records: how many bytes were read of those before the buffer */
     struct ol_trace_text text;                /* whole lines within the buffer */
     size_t used;                              /* bytes of the buffer; behind text.end begins a line to be completed */
     bool at_end;                              /* of the source */
@@ -105,15 +107,35 @@ const char *ol_trace_message(const struct ol_trace *trace)
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
-static const struct ol_trace_format_ops *const texts[] = {
-    [OL_TRACE_DETECT] = NULL,           [OL_TRACE_NATIVE] = NULL,       [OL_TRACE_LACKEY] = &ol_trace_lackey,
-    [OL_TRACE_PAGES] = &ol_trace_pages, [OL_TRACE_DIN] = &ol_trace_din, [OL_TRACE_CSV] = &ol_trace_csv,
+static const struct ol_trace_format_ops *const texts[OL_TRACE_FORMATS] = {
+    [OL_TRACE_LACKEY] = &ol_trace_lackey,
+    [OL_TRACE_PAGES] = &ol_trace_pages,
+    [OL_TRACE_DIN] = &ol_trace_din,
+    [OL_TRACE_CSV] = &ol_trace_csv,
 };
+
+const char *const ol_trace_format_names[OL_TRACE_FORMATS] = {
+    [OL_TRACE_DETECT] = "unknown",
+    [OL_TRACE_NATIVE] = "native",
+    [OL_TRACE_LACKEY] = "lackey",
+    [OL_TRACE_PAGES] = "pages",
+    [OL_TRACE_DIN] = "din",
+    [OL_TRACE_CSV] = "csv",
+    [OL_TRACE_ORACLE_GENERAL] = "oracleGeneral",
+};
+
+enum ol_trace_format ol_trace_format_find(const char *name)
+{
+    enum ol_trace_format format = OL_TRACE_FORMATS - 1;
+    while (format != OL_TRACE_DETECT && strcmp(name, ol_trace_format_names[format]) != 0) format--;
+    return format;
+}
 
 /* Looks at the first bytes of a trace; sets trace->native if they are the native format's. */
 static enum ol_trace_status begin(struct ol_trace *trace, char *message, size_t message_bytes)
 {
     const enum ol_trace_format told = trace->options.format;
+    trace->oracle_general = told == OL_TRACE_ORACLE_GENERAL;
     if (told != OL_TRACE_DETECT && told != OL_TRACE_NATIVE) return OL_TRACE_OK;
     while (trace->used < OL_NATIVE_MAGIC_BYTES && memcmp(trace->buffer, OL_NATIVE_MAGIC, trace->used) == 0) {
         size_t count;
@@ -127,6 +149,7 @@ static enum ol_trace_status begin(struct ol_trace *trace, char *message, size_t 
     if (trace->used > 0 && memcmp(trace->buffer, OL_NATIVE_MAGIC, trace->used) == 0)
         return ol_native_open(trace->source, trace->name, &trace->options, trace->buffer, trace->used, &trace->native,
                               message, message_bytes);
+    trace->oracle_general = told == OL_TRACE_DETECT && ol_oracle_general_named(trace->name);
     if (told != OL_TRACE_NATIVE) return OL_TRACE_OK;
     snprintf(message, message_bytes, "%s: offset 0: is no trace of the native format", trace->name);
     return OL_TRACE_E_FORMAT;
@@ -147,6 +170,8 @@ enum ol_trace_status ol_trace_open(const char *path, const struct ol_trace_optio
     trace->options = *options;
     trace->format = texts[options->format];
     trace->native = NULL;
+    trace->oracle_general = false;
+    trace->offset = 0;
     trace->text = (struct ol_trace_text){.at = trace->buffer, .end = trace->buffer, .line = 1};
     trace->used = 0;
     trace->at_end = false;
@@ -168,6 +193,7 @@ void ol_trace_close(struct ol_trace *trace)
 enum ol_trace_format ol_trace_format(const struct ol_trace *trace)
 {
     if (trace->native) return OL_TRACE_NATIVE;
+    if (trace->oracle_general) return OL_TRACE_ORACLE_GENERAL;
     enum ol_trace_format format = OL_TRACE_CSV;
     while (format != OL_TRACE_DETECT && (!trace->format || trace->format != texts[format])) format--;
     return format;
@@ -227,6 +253,51 @@ static enum ol_trace_status detect(struct ol_trace *trace)
     return OL_TRACE_OK;
 }
 
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+static enum ol_trace_status fail_record(struct ol_trace *trace, const char *what, uint64_t limit)
+{
+    snprintf(trace->message, sizeof trace->message, "%s: offset %llu: %s%llu", trace->name,
+             (unsigned long long)trace->offset, what, (unsigned long long)limit);
+    return OL_TRACE_E_FORMAT;
+}
+
+/* Reads on until there is a whole record, or the end. */
+static enum ol_trace_status fill_records(struct ol_trace *trace)
+{
+    while (trace->used < OL_ORACLE_GENERAL_BYTES && !trace->at_end) {
+        size_t count;
+        const enum ol_source_status status =
+            ol_source_read(trace->source, trace->buffer + trace->used, TEXT_BYTES - trace->used, &count);
+        if (status != OL_SOURCE_OK)
+            return describe(status, trace->name, ol_source_compression(trace->source), trace->message,
+                            sizeof trace->message);
+        trace->at_end = count == 0;
+        trace->used += count;
+    }
+    if (trace->used == 0 || trace->used >= OL_ORACLE_GENERAL_BYTES) return OL_TRACE_OK;
+    return fail_record(
+        trace,
+        "the trace ends within a record: the file is truncated, or is no oracleGeneral; bytes left: ", trace->used);
+}
+
+static enum ol_trace_status read_records(struct ol_trace *trace, struct ol_reference *references, size_t max,
+                                         size_t *count)
+{
+    const enum ol_trace_status status = fill_records(trace);
+    if (status != OL_TRACE_OK) return status;
+    size_t whole = trace->used / OL_ORACLE_GENERAL_BYTES;
+    if (whole > max) whole = max;
+    *count = ol_oracle_general_parse(trace->buffer, whole, &trace->options, references);
+    const size_t bytes = *count * OL_ORACLE_GENERAL_BYTES;
+    trace->offset += bytes;
+    trace->used -= bytes;
+    memmove(trace->buffer, trace->buffer + bytes, trace->used);
+    if (*count == whole) return OL_TRACE_OK;
+    return fail_record(trace, "the object's number is larger than that of the last page, ",
+                       trace->options.last_va >> trace->options.page_shift);
+}
+
 enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *references, size_t max, size_t *count)
 {
     struct ol_trace_text *const text = &trace->text;
@@ -234,6 +305,7 @@ enum ol_trace_status ol_trace_read(struct ol_trace *trace, struct ol_reference *
     *count = 0;
     if (trace->native)
         return ol_native_next(trace->native, references, max, count, trace->message, sizeof trace->message);
+    if (trace->oracle_general) return read_records(trace, references, max, count);
     while (*count == 0) {
         enum ol_trace_status status = OL_TRACE_OK;
         if (text->at == text->end) status = refill(trace);

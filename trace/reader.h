@@ -9,6 +9,7 @@
  *   pages    one hexadecimal page number a line, with or without "0x"; "#" begins a comment; every reference reads
  *   din      Dinero's: a label (0 read, 1 write, 2 instruction fetch) and a hexadecimal address a line
  *   csv      a first line "time,page,size" or "time,page,size,access"; decimal page numbers
+ *   oracleGeneral  libCacheSim's records of 24 bytes, of which nothing but the file's name tells what they are
  * Each plain, or compressed by gzip or zstd.
  *
  * A reference that straddles page boundaries counts once for each page that it touches.
@@ -36,7 +37,22 @@ struct ol_reference {
     uint32_t count;  /* of a reference: at least 1 */
 };
 
-enum ol_trace_format { OL_TRACE_DETECT, OL_TRACE_NATIVE, OL_TRACE_LACKEY, OL_TRACE_PAGES, OL_TRACE_DIN, OL_TRACE_CSV };
+enum ol_trace_format {
+    OL_TRACE_DETECT,
+    OL_TRACE_NATIVE,
+    OL_TRACE_LACKEY,
+    OL_TRACE_PAGES,
+    OL_TRACE_DIN,
+    OL_TRACE_CSV,
+    OL_TRACE_ORACLE_GENERAL,
+    OL_TRACE_FORMATS
+};
+
+/* What people call a format; that of OL_TRACE_DETECT is "unknown". */
+extern const char *const ol_trace_format_names[OL_TRACE_FORMATS];
+
+/* The format with that name; OL_TRACE_DETECT if there is none. */
+enum ol_trace_format ol_trace_format_find(const char *name);
 
 struct ol_trace_options {
     enum ol_trace_format format;
@@ -49,7 +65,7 @@ enum ol_trace_status {
     OL_TRACE_OK,
     OL_TRACE_E_OPEN,
     OL_TRACE_E_READ,   /* also damaged or truncated compressed data */
-    OL_TRACE_E_FORMAT, /* a line is malformed */
+    OL_TRACE_E_FORMAT, /* a line or a record is malformed */
     OL_TRACE_E_MEMORY,
 };
 

@@ -242,7 +242,7 @@ says err "--cost disk=fast: expected default, or NAME=NUMBER"
 expect 2 --frames 4 --slice 0 "$trace"
 says err "--slice 0: expected a number of references"
 expect 2 --frames 4 --format text "$trace"
-says err "expected native, lackey, pages, din or csv"
+says err "expected native, lackey, pages, din, csv or oracleGeneral"
 expect 2 --fast
 says err "no option --fast"
 expect 2 --frames

@@ -35,18 +35,39 @@ count instruction_fetches "$(grep -c '^2' touched)"
 count distinct_pages "$(cut -d ' ' -f 2 touched | sort -u | wc -l)"
 
 # There and back: each form keeps the pages, all but pages the access.
-for form in native lackey din csv pages; do
-    expect 0 trace convert --to $form -o there "$trace"
-    expect 0 trace convert --to native -o back there
+for form in native lackey din csv pages oracleGeneral; do
+    expect 0 trace convert --to $form -o there.$form "$trace"
+    expect 0 trace convert --to native -o back there.$form
     for policy in fifo lru; do
         "$onelevel" sim --machine ideal --policy $policy --frames 30 "$trace" >expected
         "$onelevel" sim --machine ideal --policy $policy --frames 30 back >found
-        [ $form != pages ] || sed -i '/of modified pages/d' expected found
+        [ $form != pages ] && [ $form != oracleGeneral ] || sed -i '/of modified pages/d' expected found
         cmp expected found || { echo "$form, $policy:"; diff expected found; exit 1; }
     done
 done
 expect 0 trace convert --to csv -o there.csv "$trace"
 tail -n +2 there.csv | awk -F , '{ print $4 == "read" ? 0 : $4 == "write" ? 1 : 2, $2 }' | cmp - touched
+
+# oracleGeneral: little-endian records of time, page, size and next reference; by name, told, or compressed.
+cut -d ' ' -f 2 touched >pages
+od -A n -v -t u4 -w24 there.oracleGeneral | awk '{ print $2 + $3 * 4294967296 }' | cmp - pages
+tac pages | awk '{ print ($1 in next_at) ? next_at[$1] : -1; next_at[$1] = '"$(wc -l <touched)"' - NR }' |
+    tac >next
+od -A n -v -t d8 -w24 there.oracleGeneral | awk '{ print $3 }' | cmp - next
+expect 0 trace convert --format oracleGeneral --to pages -o there.again - <there.oracleGeneral
+cmp there.again there.pages
+gzip -c there.oracleGeneral >there.oracleGeneral.gz
+expect 0 trace convert --to pages -o there.again there.oracleGeneral.gz
+cmp there.again there.pages
+head -c 1000 there.oracleGeneral >cut.oracleGeneral
+expect 1 trace info cut.oracleGeneral
+says err 'cut.oracleGeneral: offset 984: the trace ends within a record'
+(head -c 100 /dev/zero && head -c 20 /dev/zero | tr '\0' '\377') >large.oracleGeneral
+expect 1 trace info large.oracleGeneral
+says err "large.oracleGeneral: offset 96: the object's number is larger than that of the last page"
+expect 1 sim --machine ideal --frames 3 --format oracleGeneral cut.oracleGeneral
+expect 2 trace info --format oracle there.csv
+says err 'expected native, lackey, pages, din, csv or oracleGeneral'
 
 # Three parts are the whole.
 third=$(($(wc -l <touched) / 3))

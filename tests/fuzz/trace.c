@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "trace/numbering.h"
 #include "trace/reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
@@ -49,13 +50,38 @@ static void read_all(const char *path, enum ol_trace_format format)
     ol_trace_close(trace);
 }
 
+/* The same as batches. */
+static void read_batches(const char *path, enum ol_trace_format format)
+{
+    const struct ol_trace_options options = {.format = format, .page_shift = 12, .last_va = UINT64_MAX};
+    char message[256] = "";
+    struct ol_trace *trace;
+    struct ol_numbering *const numbering = ol_numbering_create();
+    require(numbering);
+    if (ol_trace_open(path, &options, &trace, message, sizeof message) == OL_TRACE_OK) {
+        for (int batches = 0; batches < 10000; batches++) {
+            struct ol_batch batch;
+            const enum ol_trace_status status = ol_trace_read_batch(trace, numbering, &batch);
+            require((status == OL_TRACE_OK) == (ol_trace_message(trace)[0] == '\0'));
+            if (status != OL_TRACE_OK || batch.count == 0) break;
+            for (size_t i = 0; i < batch.count; i++)
+                require(batch.pages[i] < batch.pages_total && (!batch.counts || batch.counts[i] > 0));
+        }
+        ol_trace_close(trace);
+    }
+    ol_numbering_destroy(numbering);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     char path[64];
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     require(fd >= 0 && write(fd, bytes, count) == (ssize_t)count);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    for (int format = OL_TRACE_DETECT; format <= OL_TRACE_CSV; format++) read_all(path, (enum ol_trace_format)format);
+    for (int format = OL_TRACE_DETECT; format < OL_TRACE_FORMATS; format++) {
+        read_all(path, (enum ol_trace_format)format);
+        read_batches(path, (enum ol_trace_format)format);
+    }
     (void)close(fd);
     return 0;
 }
