@@ -128,14 +128,7 @@ static void fault_arrange_frames(struct fault *fault)
 /* Makes a spare frame the anon's. */
 static ol_frame_no fault_bind(struct fault *fault, uint32_t number, uint64_t page)
 {
-    const ol_frame_no frame =
-        ol_frame_place(fault->system, fault->space, fault->region, page, fault->spare[--fault->spares]);
-    struct ol_anon *anon = ol_anon_at(fault->system, number);
-    anon->state = OL_ANON_RESIDENT;
-    anon->where = frame;
-    fault->system->frame[frame].anon = number;
-    fault->system->frame[frame].page = page;
-    return frame;
+    return ol_frame_bind(fault->space, fault->region, page, number, fault->spare[--fault->spares]);
 }
 
 /* --- what to bring in --- */
@@ -206,22 +199,10 @@ static bool is_wanted(const struct fault *fault, const struct batch *batch, uint
 /* A page of zeros. OL_E_NO_META. */
 static enum ol_status zero_fill(struct fault *fault, struct batch_page *zero)
 {
-    struct ol_system *system = fault->system;
-    if (zero->anon == OL_NIL) {
-        const uint64_t index = fault->region->offset + (zero->page - fault->region->first);
-        uint32_t *place = ol_overlay_place(system, fault->region->overlay, index);
-        if (!place) return OL_E_NO_META;
-        zero->anon = ol_anon_new(system);
-        if (zero->anon == OL_NIL) return OL_E_NO_META;
-        *place = zero->anon;
-        ol_overlay_count(system, fault->region->overlay, index);
-    }
-    zero->frame = fault_bind(fault, zero->anon, zero->page);
-    system->pmap->frame_zero(system->machine, zero->frame);
-    /* A machine that cannot tell a write is not asked to keep these zeros apart from what follows. */
-    if (!system->is.has_modified) system->frame[zero->frame].flags |= OL_FRAME_DIRTY;
-    ol_frame_activate(system, zero->frame);
-    return OL_OK;
+    zero->frame = fault->spare[fault->spares - 1];
+    const enum ol_status status = ol_page_zeros(fault->space, fault->region, zero->page, &zero->anon, &zero->frame);
+    if (status == OL_OK) fault->spares--;
+    return status;
 }
 
 static enum ol_status batch_zero_fill(struct fault *fault, struct batch *batch)
@@ -490,7 +471,8 @@ static enum ol_status fault_enter(struct fault *fault)
     const ol_va va = fault->page << system->is.page_shift;
     struct ol_mapping mapping;
     if (frame->flags & OL_FRAME_MAPPED && system->pmap->query(system->machine, fault->space->pmap, va, &mapping) &&
-        mapping.frame == number && !(fault->access & ~mapping.rights))
+        mapping.frame == number && !(fault->access & ~mapping.rights) &&
+        !(fault->wire && mapping.shift > system->is.page_shift))
         return OL_OK; /* another thread was faster, or it is to be wired only */
     const unsigned rights = rights_now(system, fault->region, frame, fault->shared, fault->access);
     const enum ol_status status =
@@ -502,6 +484,7 @@ static enum ol_status fault_enter(struct fault *fault)
     frame->flags |= OL_FRAME_MAPPED;
     frame->page = fault->page;
     fault_becomes(fault, FAULT_SOFT);
+    if (system->memory && !fault->wire) ol_large_promote(fault->space, fault->region, fault->page, number);
     return OL_OK;
 }
 
@@ -528,6 +511,7 @@ static enum ol_status fault_round(struct fault *fault)
     enum ol_status status = fault_lookup(fault);
     if (status == OL_OK) status = fault_bring_in(fault);
     if (status != OL_OK || fault->again) return status;
+    if (fault->region->large && fault->kind == FAULT_ZERO) ol_large_fill(fault->space, fault->region, fault->page);
     const struct ol_frame *frame = &system->frame[ol_anon_at(system, fault->anon)->where];
     const bool written = fault->access & OL_WRITE;
     /* Where frames cannot be mapped twice, a wired page that another space holds cannot be had by moving it. */

@@ -149,6 +149,40 @@ void ol_frame_spare(struct ol_system *system, ol_frame_no number)
     if (!system->frame[number].wires) ol_policy_spare(system, number);
 }
 
+ol_frame_no ol_frame_bind(const struct ol_space *space, const struct ol_region *region, uint64_t page, uint32_t number,
+                          ol_frame_no frame)
+{
+    struct ol_system *system = space->system;
+    struct ol_anon *anon = ol_anon_at(system, number);
+    frame = ol_frame_place(system, space, region, page, frame);
+    anon->state = OL_ANON_RESIDENT;
+    anon->where = frame;
+    system->frame[frame].anon = number;
+    system->frame[frame].page = page;
+    return frame;
+}
+
+enum ol_status ol_page_zeros(const struct ol_space *space, const struct ol_region *region, uint64_t page,
+                             uint32_t *anon, ol_frame_no *frame)
+{
+    struct ol_system *system = space->system;
+    if (*anon == OL_NIL) {
+        const uint64_t index = region->offset + (page - region->first);
+        uint32_t *place = ol_overlay_place(system, region->overlay, index);
+        if (!place) return OL_E_NO_META;
+        *anon = ol_anon_new(system);
+        if (*anon == OL_NIL) return OL_E_NO_META;
+        *place = *anon;
+        ol_overlay_count(system, region->overlay, index);
+    }
+    *frame = ol_frame_bind(space, region, page, *anon, *frame);
+    system->pmap->frame_zero(system->machine, *frame);
+    /* A machine that cannot tell a write is not asked to keep these zeros apart from what follows. */
+    if (!system->is.has_modified) system->frame[*frame].flags |= OL_FRAME_DIRTY;
+    ol_frame_activate(system, *frame);
+    return OL_OK;
+}
+
 void ol_policy_spare(struct ol_system *system, ol_frame_no number)
 {
     const struct ol_policy_ops *ops = system->policy.ops;

@@ -148,6 +148,7 @@ struct ol_region {
     uint32_t overlay;             /* s: */
     uint8_t height;               /* s: of the subtree: 1 for a leaf */
     uint8_t rights;               /* s: */
+    bool large;                   /* s: OL_MAP_LARGE */
 };
 
 /* Faults at a constant distance from each other (prefetch.c). */
@@ -290,6 +291,14 @@ void ol_frame_begin(struct ol_system *system, ol_frame_no number);
 void ol_frame_release(struct ol_system *system, ol_frame_no number);
 /* Gives back the memory of free frames that the budget no longer covers. */
 void ol_frames_trim(struct ol_system *system);
+/* A BUSY frame, or the one that suits the page best instead of it, becomes the anon's: which is returned, still BUSY.
+ */
+ol_frame_no ol_frame_bind(const struct ol_space *space, const struct ol_region *region, uint64_t page, uint32_t anon,
+                          ol_frame_no frame);
+/* A page that has no contents gets a BUSY frame of zeros, *frame or one that suits it better. *anon: its anon, or
+ * OL_NIL and then a new one. OL_E_NO_META: the frame is still the caller's. */
+enum ol_status ol_page_zeros(const struct ol_space *space, const struct ol_region *region, uint64_t page,
+                             uint32_t *anon, ol_frame_no *frame);
 /* BUSY, MODIFIED or STANDBY -> ACTIVE. */
 void ol_frame_activate(struct ol_system *system, ol_frame_no number);
 /* The same for a victim that could not be cleaned: CLEANING -> ACTIVE. */
@@ -334,10 +343,20 @@ static inline ol_frame_no ol_frame_place(struct ol_system *system, const struct 
 {
     return system->memory ? ol_frame_place_locked(system, space, region, page, number) : number;
 }
+/* The pages of the reserved block that the frame is in, and how many of its frames are in use; 1 and 1 without one. */
+uint32_t ol_memory_reserved(const struct ol_memory *memory, ol_frame_no number, uint32_t *used);
 /* Gives up the reservation used longest ago; false if none has free frames. */
 bool ol_memory_break(struct ol_system *system);
 /* A block of free frames, now BUSY; OL_NO_FRAME if no such block is free. */
 ol_frame_no ol_memory_take_block(struct ol_system *system, unsigned order, ol_frame_no limit);
+
+/* large.c; only if system->memory, where noted */
+/* After a page was mapped: if it belongs to a stretch that one large entry can map, that is what maps it from now on.
+ */
+void ol_large_promote(const struct ol_space *space, const struct ol_region *region, uint64_t page, ol_frame_no number);
+/* After a page of a region with OL_MAP_LARGE was filled with zeros: so are the untouched ones of its stretch, if a
+ * block is reserved for it and nothing need be evicted. */
+void ol_large_fill(struct ol_space *space, const struct ol_region *region, uint64_t page);
 
 /* ghost.c; a ghost's number is that of the policy's entry, behind those of all frames */
 enum ol_status ol_ghosts_init(struct ol_system *system, uint32_t capacity);

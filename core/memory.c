@@ -58,7 +58,8 @@ static bool zones_are_valid(const struct ol_config *config)
 static uint32_t large_orders(const struct ol_config *config, uint8_t orders[OL_LARGE_SIZES_MAX])
 {
     const struct ol_capabilities *is = config->machine_is;
-    for (uint32_t i = 0; i < OL_LARGE_SIZES_MAX && is->large_shifts[i]; i++) {
+    const bool can = config->large_shift && is->has_referenced && is->has_modified && is->can_alias;
+    for (uint32_t i = 0; can && i < OL_LARGE_SIZES_MAX && is->large_shifts[i]; i++) {
         orders[i] = (uint8_t)(is->large_shifts[i] - is->page_shift);
         if (is->large_shifts[i] == config->large_shift) return i + 1;
     }
@@ -82,7 +83,7 @@ enum ol_status ol_memory_init(struct ol_system *system, const struct ol_config *
     const struct ol_port *port = &system->port;
     if (!config->zone_count && !config->large_shift) return OL_OK;
     if (!zones_are_valid(config)) return OL_E_INVALID;
-    const uint32_t sizes = config->large_shift ? large_orders(config, orders) : 0;
+    const uint32_t sizes = large_orders(config, orders);
     if (config->large_shift && !sizes) return OL_E_UNSUPPORTED;
     size_t bytes = sizeof(struct ol_memory);
     for (uint32_t i = 0; i < sizes; i++) bytes += size_bytes(system->frames_max >> orders[i]);
@@ -174,13 +175,20 @@ static void end(struct ol_large_size *size, uint32_t block)
 }
 
 /* The size whose reservation the frame belongs to; NULL if it is not reserved. */
-static struct ol_large_size *reserving(struct ol_memory *memory, ol_frame_no number)
+static const struct ol_large_size *reserving(const struct ol_memory *memory, ol_frame_no number)
 {
-    for (struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
+    for (const struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
         const uint32_t block = number >> size->order;
         if (block < size->blocks && size->reservation[block].space != OL_NIL) return size;
     }
     return NULL;
+}
+
+uint32_t ol_memory_reserved(const struct ol_memory *memory, ol_frame_no number, uint32_t *used)
+{
+    const struct ol_large_size *size = reserving(memory, number);
+    *used = size ? size->used[number >> size->order] : 1;
+    return size ? size_frames(size) : 1;
 }
 
 /* The oldest one that has free frames, of the largest size: false if there is none. */
@@ -238,13 +246,14 @@ ol_frame_no ol_memory_take(struct ol_system *system)
 void ol_memory_give(struct ol_system *system, ol_frame_no number)
 {
     struct ol_memory *memory = system->memory;
-    struct ol_large_size *holder = reserving(memory, number);
+    const struct ol_large_size *reserved = reserving(memory, number);
     for (struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++)
         if (number >> size->order < size->blocks) size->used[number >> size->order]--;
-    if (!holder) {
+    if (!reserved) {
         ol_buddy_give(system, number, 0);
         return;
     }
+    struct ol_large_size *holder = &memory->size[reserved - memory->size];
     const uint32_t block = number >> holder->order;
     if (holder->used[block] == size_frames(holder) - 1) line_up(holder, block);
     if (holder->used[block]) return;
@@ -260,18 +269,21 @@ static uint32_t node_for(const struct ol_system *system, const struct ol_space *
     return system->pmap->node_for(system->machine, space->pmap, page << system->is.page_shift);
 }
 
-/* The stretch around page lies in the region, and nothing of it is in memory: what is already elsewhere would keep it
- * from ever being mapped large. */
+/* The stretch around page lies in the region, and nothing of it is in memory, but for what is shared with another space
+ * and will be copied: what is already elsewhere would keep it from ever being mapped large. */
 static bool is_reservable(const struct ol_system *system, const struct ol_region *region, uint64_t page, uint8_t order)
 {
     const uint64_t first = page >> order << order, last = first + (1ULL << order) - 1;
     if (first < region->first || last > region->last) return false;
     uint64_t index = region->offset + (first - region->first);
-    const uint64_t end = index + (1ULL << order);
+    const uint64_t wanted = region->offset + (page - region->first), end = index + (1ULL << order);
     uint32_t anon;
-    for (; (anon = ol_overlay_next(system, region->overlay, &index, end - 1)) != OL_NIL; index++)
-        if (ol_anon_at(system, anon)->state == OL_ANON_RESIDENT && index - region->offset + region->first != page)
-            return false;
+    for (; (anon = ol_overlay_next(system, region->overlay, &index, end - 1)) != OL_NIL; index++) {
+        bool shared;
+        if (index == wanted || ol_anon_at(system, anon)->state != OL_ANON_RESIDENT) continue;
+        (void)ol_overlay_lookup(system, region->overlay, index, &shared);
+        if (!shared) return false;
+    }
     return true;
 }
 

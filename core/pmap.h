@@ -10,6 +10,9 @@
  * - Referenced and modified belong to the frame, not to a mapping; they survive unmapping until test_clear.
  *   Modified is exact, referenced is best effort. A machine without such a bit says so in its capabilities;
  *   then the core emulates it (referenced: by unmapping; modified: by entering clean pages without OL_WRITE).
+ * - A large mapping is one of each of its pages. Who changes a part of it splits it; a machine that has no room for the
+ *   table which that takes may forget the rest, so no wired page is mapped large. What hardware notes in a large entry
+ *   holds for all its frames: after a write all are modified, after any access all are referenced.
  * - Work on TLBs may be deferred until sync().
  */
 #ifndef OL_CORE_PMAP_H
@@ -41,8 +44,9 @@ enum ol_attributes { OL_REFERENCED = 1, OL_MODIFIED = 2 };
 struct ol_pmap; /* the machine's */
 
 struct ol_mapping {
-    ol_frame_no frame;
+    ol_frame_no frame; /* of the page that was asked for */
     unsigned rights;
+    uint8_t shift; /* log2 of the bytes that are mapped as one */
 };
 
 struct ol_pmap_ops {
@@ -56,6 +60,11 @@ struct ol_pmap_ops {
      * OL_OK, or OL_E_NO_META / OL_E_NO_FRAMES with nothing changed. */
     enum ol_status (*enter)(void *machine, struct ol_pmap *pmap, ol_va va, const ol_frame_no *frames, uint32_t n,
                             unsigned rights, unsigned access);
+    /* Only where there are large pages. Maps the frames from `first` on at va onward as a large page of 1 << shift
+     * bytes, of which both are multiples, replacing what is mapped there. No attribute is seeded.
+     * OL_OK, or OL_E_NO_META with nothing changed. */
+    enum ol_status (*enter_large)(void *machine, struct ol_pmap *pmap, ol_va va, ol_frame_no first, uint8_t shift,
+                                  unsigned rights);
     /* Forgets the mappings of pages va onward; pages without one are passed over. The contents are afterwards in the
      * frames. Cannot fail for unwired pages. */
     void (*remove)(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages);

@@ -69,13 +69,16 @@ static uint32_t region_add(struct ol_space *space, uint64_t first, uint64_t last
     return number;
 }
 
+/* … of zeros; `flags` of ol_map_flags. */
 static enum ol_status region_add_zeros(struct ol_space *space, uint64_t first, uint64_t last, unsigned rights,
-                                       bool shared)
+                                       unsigned flags)
 {
     const uint32_t overlay = ol_overlay_new(space->system);
     if (overlay == OL_NIL) return OL_E_NO_META;
-    ol_overlay_at(space->system, overlay)->shared = shared;
-    if (region_add(space, first, last, rights, overlay, 0) != OL_NIL) {
+    ol_overlay_at(space->system, overlay)->shared = flags & OL_MAP_SHARED;
+    const uint32_t number = region_add(space, first, last, rights, overlay, 0);
+    if (number != OL_NIL) {
+        ol_region_at(space->system, number)->large = flags & OL_MAP_LARGE;
         space->mapped_pages += last - first + 1;
         return OL_OK;
     }
@@ -94,12 +97,14 @@ static enum ol_status split_before(struct ol_space *space, uint64_t page)
     const uint64_t last = region->last;
     region->last = page - 1;
     ol_region_tree_update(system, space->root, number);
-    if (region_add(space, page, last, region->rights, region->overlay, region->offset + (page - region->first)) ==
-        OL_NIL) {
+    const uint32_t high =
+        region_add(space, page, last, region->rights, region->overlay, region->offset + (page - region->first));
+    if (high == OL_NIL) {
         region->last = last;
         ol_region_tree_update(system, space->root, number);
         return OL_E_NO_META;
     }
+    ol_region_at(system, high)->large = region->large;
     ol_overlay_at(system, region->overlay)->refs++;
     return OL_OK;
 }
@@ -119,7 +124,9 @@ static void join_with_previous(struct ol_space *space, uint64_t page)
     if (low == OL_NIL || high == OL_NIL || low == high) return;
     struct ol_region *a = ol_region_at(system, low);
     const struct ol_region *b = ol_region_at(system, high);
-    if (a->overlay != b->overlay || a->rights != b->rights || a->offset + pages_of(a) != b->offset) return;
+    if (a->overlay != b->overlay || a->rights != b->rights || a->large != b->large ||
+        a->offset + pages_of(a) != b->offset)
+        return;
     const uint64_t last = b->last;
     tree_remove(space, high);
     a->last = last;
@@ -203,7 +210,7 @@ static enum ol_status map_locked(struct ol_space *space, ol_va va, uint64_t page
     const enum ol_status status = make_room(space, va, pages, flags, &first);
     if (status != OL_OK) return status;
     if (out) *out = address_of(space, first);
-    return region_add_zeros(space, first, first + pages - 1, rights, flags & OL_MAP_SHARED);
+    return region_add_zeros(space, first, first + pages - 1, rights, flags);
 }
 
 /* The overlay, and in *offset the index in it, of pages [first, last], which one shared region has. */
@@ -254,7 +261,7 @@ enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, u
 {
     enum ol_status status = rights_status(space, rights);
     if (status != OL_OK) return status;
-    if (flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE | OL_MAP_SHARED)) return OL_E_INVALID;
+    if (flags & ~(unsigned)(OL_MAP_FIXED | OL_MAP_REPLACE | OL_MAP_SHARED | OL_MAP_LARGE)) return OL_E_INVALID;
     ol_lock(space->system);
     status = map_locked(space, va, pages, rights, flags, out);
     ol_unlock(space->system);
@@ -357,7 +364,10 @@ static enum ol_status move_range(struct ol_space *space, uint64_t first, uint64_
     const struct ol_region *region = ol_region_at(space->system, ol_region_lookup(space, last));
     const struct ol_overlay *overlay = ol_overlay_at(space->system, region->overlay);
     const bool own = overlay->refs == 1;
-    if (tail <= to_last && !own) status = region_add_zeros(space, tail, to_last, region->rights, overlay->shared);
+    if (tail <= to_last && !own)
+        status = region_add_zeros(space, tail, to_last, region->rights,
+                                  (overlay->shared ? (unsigned)OL_MAP_SHARED : 0) |
+                                      (region->large ? (unsigned)OL_MAP_LARGE : 0));
     if (status != OL_OK) return status;
     if (to != first) shift_regions(space, first, last, to - first);
     if (tail <= to_last && own) extend(space, tail, to_last);

@@ -98,6 +98,7 @@ static enum ol_status fork_region(struct ol_space *child, const struct ol_space 
     region->last = original->last;
     region->offset = original->offset;
     region->rights = original->rights;
+    region->large = original->large;
     region->overlay = overlay;
     child->root = ol_region_tree_insert(system, child->root, copy);
     child->mapped_pages += original->last - original->first + 1;

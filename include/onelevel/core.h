@@ -78,6 +78,7 @@ struct ol_statistics {
     uint64_t reclaims_direct;       /* reclaims by a fault that found no free frame */
     uint64_t reclaims_ahead;        /* reclaims started by the low watermark */
     uint64_t spared;                /* times a victim was found busy or wired and put back */
+    uint64_t promotions;            /* times a large entry took the place of others */
     uint64_t reservations;          /* blocks of memory reserved for a large page */
     uint64_t reservations_broken;   /* … and broken, because other pages wanted the frames */
     uint32_t frames_budget;         /* now */
@@ -165,6 +166,9 @@ struct ol_pmap *ol_space_pmap(struct ol_space *space);
 enum ol_map_flags {
     OL_MAP_FIXED = 1,   /* exactly at `va`; OL_E_OVERLAP if anything is mapped there */
     OL_MAP_REPLACE = 2, /* with OL_MAP_FIXED: what is mapped there is unmapped first */
+    OL_MAP_LARGE = 8,   /* the first touch brings in zeros for a whole large page, if there is memory for one and the
+                           system has large pages; without this flag large entries are made when all their pages have
+                           been touched */
     OL_MAP_SHARED = 4,  /* forks have the same pages, not copies; other spaces may, by ol_region_share */
 };
 
@@ -175,11 +179,11 @@ enum ol_map_flags {
 enum ol_status ol_region_map(struct ol_space *space, ol_va va, uint64_t pages, unsigned rights, unsigned flags,
                              ol_va *out);
 
-/* The pages of a region that was mapped with OL_MAP_SHARED appear in `to`, too (another space of the same system, or the
- * same), at `to_va` and with rights of their own: what one writes, all read. The pages live as long as any region has
- * them. On a machine that cannot map a frame twice the mapping moves to whoever touches the page, even if it is wired.
- * `flags` without OL_MAP_SHARED, and *out, as ol_region_map. OL_E_NO_REGION: [va, va+pages) is not within one region;
- * OL_E_INVALID: that is a private one; and as ol_region_map. */
+/* The pages of a region that was mapped with OL_MAP_SHARED appear in `to`, too (another space of the same system, or
+ * the same), at `to_va` and with rights of their own: what one writes, all read. The pages live as long as any region
+ * has them. On a machine that cannot map a frame twice the mapping moves to whoever touches the page, even if it is
+ * wired. `flags` without OL_MAP_SHARED, and *out, as ol_region_map. OL_E_NO_REGION: [va, va+pages) is not within one
+ * region; OL_E_INVALID: that is a private one; and as ol_region_map. */
 enum ol_status ol_region_share(struct ol_space *from, ol_va va, uint64_t pages, struct ol_space *to, ol_va to_va,
                                unsigned rights, unsigned flags, ol_va *out);
 

@@ -212,6 +212,7 @@ static bool pmap_query(void *context, const struct ol_pmap *pmap, ol_va va, stru
     if (!entry) return false;
     out->frame = entry - 1;
     out->rights = machine->frames[out->frame].rights;
+    out->shift = OL_LINUX_PAGE_SHIFT;
     return true;
 }
 

@@ -3,9 +3,9 @@
  * What the simulated machine wants to know of a translation format: its geometry, its entries, its walk. A format is
  * data and a few pure functions; everything that formats have in common stands in tables.c, pmap.c and machine.c.
  *
- * Tables form a tree: a root, entries that name further tables, and leaves, which map one page each. Levels count from
- * the leaf's, 0. Each table below the root takes a frame of its own, even where the machine would pack several into
- * one; the root takes 1 << root_order of them, one behind the other.
+ * Tables form a tree: a root, entries that name further tables, and leaves, which map one page each; above the lowest
+ * level, a large one. Levels count from the lowest, 0. Each table below the root takes a frame of its own, even where
+ * the machine would pack several into one; the root takes 1 << root_order of them, one behind the other.
  */
 #ifndef OL_SIM_FORMAT_H
 #define OL_SIM_FORMAT_H
@@ -50,11 +50,12 @@ struct ol_sim_format {
     uint32_t frames_max; /* that the format can address, tables included */
     uint8_t root_order;  /* log2 of the frames of a root */
     uint8_t levels;
-    bool big_endian;    /* entries */
-    bool has_keys;      /* each frame has a word in the area behind the tables (memory.h) */
-    bool hidden_tables; /* the hardware looks at keys alone; tables are the system's own affair */
-    bool walks_levels;  /* word i that a walk reads is the entry of level levels - 1 - i, and nothing else is read */
-    uint8_t tag_bits;   /* that TLBs have to tell spaces apart (PCID, ASID); 0: a switch of spaces empties them */
+    bool big_endian;     /* entries */
+    bool has_keys;       /* each frame has a word in the area behind the tables (memory.h) */
+    uint64_t large_mark; /* of an entry above level 0: with all these bits it maps a large page; 0: there are none */
+    bool hidden_tables;  /* the hardware looks at keys alone; tables are the system's own affair */
+    bool walks_levels;   /* word i that a walk reads is the entry of level levels - 1 - i, and nothing else is read */
+    uint8_t tag_bits;    /* that TLBs have to tell spaces apart (PCID, ASID); 0: a switch of spaces empties them */
     struct ol_sim_level {
         const char *name;       /* of an entry */
         const char *index_name; /* of the part of an address that selects it */

@@ -53,9 +53,12 @@ struct ol_sim_counters {
     uint64_t switches;                   /* times another space became active */
     uint64_t tlb_invalidations;          /* operations that took a page out of TLBs */
     uint64_t tlb_emptied;                /* … a whole space, because another one got its tag */
-    uint64_t local, remote; /* with nodes: references that succeeded to memory of the processor's own; of others */
-    uint64_t shootdowns;    /* interrupts that another processor sent for that; of one: received */
-    uint64_t tables_peak;   /* most frames that page tables took; of all alone */
+    uint64_t local, remote;   /* with nodes: references that succeeded to memory of the processor's own; of others */
+    uint64_t shootdowns;      /* interrupts that another processor sent for that; of one: received */
+    uint64_t large_entered;   /* large mappings made */
+    uint64_t large_splits;    /* … and split, each by one size */
+    uint64_t large_forgotten; /* … and lost, because there was no room for the table that a split takes */
+    uint64_t tables_peak;     /* most frames that page tables took; of all alone */
 };
 
 struct ol_sim_processor {

@@ -6,71 +6,109 @@
 
 #include <stdlib.h>
 
-/* --- single entries ---------------------------------------------------------------------------------------------- */
+/* --- entries ----------------------------------------------------------------------------------------------------- */
+
+/* A leaf that maps something. */
+struct mapping {
+    struct ol_sim_entry at;
+    struct ol_sim_leaf is;
+};
+
+static ol_va page_va(const struct ol_pmap *pmap, ol_va va, uint64_t page)
+{
+    return va + (page << pmap->sim->memory.page_shift);
+}
+
+/* How many pages an entry of that level maps. */
+static uint32_t pages_at(const struct ol_pmap *pmap, unsigned level)
+{
+    return 1U << (pmap->sim->format->level[level].shift - pmap->sim->memory.page_shift);
+}
+
+static bool look(const struct ol_pmap *pmap, ol_va va, struct mapping *out)
+{
+    out->at = ol_sim_tables_leaf(&pmap->tables, va);
+    return ol_sim_tables_read(&pmap->tables, &out->at, &out->is);
+}
 
 /* Changes an entry that maps something; NULL empties it. The TLBs follow. */
-static void change(struct ol_pmap *pmap, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
+static void change(struct ol_pmap *pmap, const struct ol_sim_entry *at, const struct ol_sim_leaf *leaf)
 {
-    ol_sim_tables_write(&pmap->tables, address, va, leaf);
-    ol_sim_invalidate(pmap, va);
+    ol_sim_tables_write(&pmap->tables, at, leaf);
+    ol_sim_invalidate(pmap, at->va);
 }
 
-/* Forgets the mapping that the entry at `address` makes, but leaves its table, even if that has become empty. */
-static void forget(struct ol_pmap *pmap, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
+/* Forgets a mapping, but leaves its table, even if that has become empty. */
+static void forget(struct ol_pmap *pmap, const struct mapping *mapping)
 {
-    struct ol_sim *const sim = pmap->sim;
-    sim->reverse.frames[leaf->frame].attributes |= (uint8_t)leaf->attributes;
-    ol_sim_reverse_remove(&sim->reverse, leaf->frame, pmap, va);
-    change(pmap, address, va, NULL);
+    struct ol_sim_reverse *const reverse = &pmap->sim->reverse;
+    for (uint32_t i = 0; i < pages_at(pmap, mapping->at.level); i++) {
+        reverse->frames[mapping->is.frame + i].attributes |= (uint8_t)mapping->is.attributes;
+        ol_sim_reverse_remove(reverse, mapping->is.frame + i, pmap, page_va(pmap, mapping->at.va, i));
+    }
+    change(pmap, &mapping->at, NULL);
 }
 
-/* The entry of a page that is mapped. */
-static uint64_t find(const struct ol_pmap *pmap, ol_va va, struct ol_sim_leaf *leaf)
+static void remove_mapping(struct ol_pmap *pmap, const struct mapping *mapping)
 {
-    const uint64_t address = ol_sim_tables_leaf(&pmap->tables, va);
-    const bool mapped = address != OL_SIM_NO_ENTRY && ol_sim_tables_read(&pmap->tables, address, leaf);
-    assert(mapped);
-    (void)mapped;
-    return address;
+    forget(pmap, mapping);
+    ol_sim_tables_prune(&pmap->tables, mapping->at.va);
 }
 
-static void remove_one(struct ol_pmap *pmap, ol_va va)
+/* A large mapping gives way to mappings of the next smaller size, or to none if there is no room for their table. */
+static void split(struct ol_pmap *pmap, const struct mapping *mapping)
 {
-    struct ol_sim_leaf leaf;
-    const uint64_t address = find(pmap, va, &leaf);
-    forget(pmap, address, va, &leaf);
-    ol_sim_tables_prune(&pmap->tables, va);
+    struct ol_sim_counters *const counters = &pmap->sim->processor->counters;
+    if (ol_sim_tables_split(&pmap->tables, &mapping->at) == OL_OK) {
+        ol_sim_invalidate(pmap, mapping->at.va);
+        counters->large_splits++;
+        return;
+    }
+    remove_mapping(pmap, mapping);
+    counters->large_forgotten++;
 }
 
-static void lower_one(struct ol_pmap *pmap, ol_va va, unsigned rights)
+/* Splits what maps va until it maps no more than an entry of that level does. False: nothing is mapped there. */
+static bool narrow(struct ol_pmap *pmap, ol_va va, unsigned level, struct mapping *out)
 {
-    struct ol_sim_leaf leaf;
-    const uint64_t address = find(pmap, va, &leaf);
-    leaf.rights &= rights | OL_READ;
-    change(pmap, address, va, &leaf);
+    bool mapped;
+    while ((mapped = look(pmap, va, out)) && out->at.level > level) split(pmap, out);
+    return mapped;
 }
 
 static void visit_remove(void *context, struct ol_pmap *pmap, ol_va va)
 {
+    struct mapping mapping;
     (void)context;
-    remove_one(pmap, va);
+    if (narrow(pmap, va, 0, &mapping)) remove_mapping(pmap, &mapping);
 }
 
-/* Maps a frame where the leaf's table exists and an alias is reserved. */
+static void lower(struct ol_pmap *pmap, struct mapping *mapping, unsigned rights)
+{
+    mapping->is.rights &= rights | OL_READ;
+    change(pmap, &mapping->at, &mapping->is);
+}
+
+/* Maps frames where the leaf's table exists, nothing is mapped and aliases are reserved. */
+static void enter_at(struct ol_pmap *pmap, const struct ol_sim_entry *at, const struct ol_sim_leaf *leaf)
+{
+    ol_sim_tables_write(&pmap->tables, at, leaf);
+    for (uint32_t i = 0; i < pages_at(pmap, at->level); i++)
+        ol_sim_reverse_add(&pmap->sim->reverse, leaf->frame + i, pmap, page_va(pmap, at->va, i));
+}
+
+/* Maps a frame where there is a table for it, and an alias is reserved. */
 static void enter_one(struct ol_pmap *pmap, ol_va va, ol_frame_no frame, unsigned rights, unsigned access)
 {
-    struct ol_sim *const sim = pmap->sim;
-    const uint64_t address = ol_sim_tables_leaf(&pmap->tables, va);
-    struct ol_sim_leaf leaf;
-    if (ol_sim_tables_read(&pmap->tables, address, &leaf)) forget(pmap, address, va, &leaf);
-    leaf = (struct ol_sim_leaf){
+    struct mapping mapping;
+    if (look(pmap, va, &mapping)) forget(pmap, &mapping);
+    const struct ol_sim_leaf leaf = {
         .frame = frame,
         .rights = rights,
         .attributes =
             (access != OL_NONE ? (unsigned)OL_REFERENCED : 0) | (access & OL_WRITE ? (unsigned)OL_MODIFIED : 0),
     };
-    ol_sim_tables_write(&pmap->tables, address, va, &leaf);
-    ol_sim_reverse_add(&sim->reverse, frame, pmap, va);
+    enter_at(pmap, &mapping.at, &leaf);
 }
 
 /* --- the interface ----------------------------------------------------------------------------------------------- */
@@ -107,23 +145,20 @@ static void sim_destroy(void *machine, struct ol_pmap *pmap)
     free(pmap);
 }
 
-static ol_va page_va(const struct ol_pmap *pmap, ol_va va, uint64_t page)
-{
-    return va + (page << pmap->sim->memory.page_shift);
-}
-
 static enum ol_status sim_enter(void *machine, struct ol_pmap *pmap, ol_va va, const ol_frame_no *frames, uint32_t n,
                                 unsigned rights, unsigned access)
 {
     struct ol_sim *const sim = machine;
+    struct mapping mapping;
     assert(rights != OL_NONE);
     enum ol_status status = ol_sim_reverse_reserve(&sim->reverse, n);
     if (status != OL_OK) return status;
     /* Before tables grow: removing prunes those that have no entry yet. */
     for (uint32_t i = 0; i < n && !sim->format->is.can_alias; i++)
         ol_sim_reverse_each(&sim->reverse, frames[i], visit_remove, NULL);
+    for (uint32_t i = 0; i < n && sim->format->large_mark; i++) (void)narrow(pmap, page_va(pmap, va, i), 0, &mapping);
     for (uint32_t i = 0; i < n; i++) {
-        status = ol_sim_tables_grow(&pmap->tables, page_va(pmap, va, i));
+        status = ol_sim_tables_grow(&pmap->tables, page_va(pmap, va, i), 0, &mapping.at);
         if (status == OL_OK) continue;
         for (uint32_t grown = 0; grown <= i; grown++) ol_sim_tables_prune(&pmap->tables, page_va(pmap, va, grown));
         return status;
@@ -132,11 +167,24 @@ static enum ol_status sim_enter(void *machine, struct ol_pmap *pmap, ol_va va, c
     return OL_OK;
 }
 
+/* Goes through what is mapped in [va, last], whole entries: large ones that reach out of it are split. *va moves to the
+ * next one; false if there is none. */
+static bool next_whole(struct ol_pmap *pmap, ol_va *va, ol_va last, struct mapping *out)
+{
+    while (ol_sim_tables_next(&pmap->tables, va, last)) {
+        (void)look(pmap, *va, out);
+        if (out->at.va >= *va && page_va(pmap, out->at.va, pages_at(pmap, out->at.level) - 1) <= last) return true;
+        split(pmap, out);
+    }
+    return false;
+}
+
 static void sim_remove(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages)
 {
     (void)machine;
     const ol_va last = page_va(pmap, va, pages - 1);
-    while (ol_sim_tables_next(&pmap->tables, &va, last)) remove_one(pmap, va);
+    struct mapping mapping;
+    while (next_whole(pmap, &va, last, &mapping)) remove_mapping(pmap, &mapping);
 }
 
 static void sim_protect(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages, unsigned rights)
@@ -146,24 +194,50 @@ static void sim_protect(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t 
         return;
     }
     const ol_va last = page_va(pmap, va, pages - 1);
-    for (; ol_sim_tables_next(&pmap->tables, &va, last); va = page_va(pmap, va, 1)) lower_one(pmap, va, rights);
+    struct mapping mapping;
+    for (; next_whole(pmap, &va, last, &mapping); va = page_va(pmap, mapping.at.va, pages_at(pmap, mapping.at.level)))
+        lower(pmap, &mapping, rights);
 }
 
 static bool sim_query(void *machine, const struct ol_pmap *pmap, ol_va va, struct ol_mapping *out)
 {
-    (void)machine;
-    struct ol_sim_leaf leaf;
-    const uint64_t address = ol_sim_tables_leaf(&pmap->tables, va);
-    if (address == OL_SIM_NO_ENTRY || !ol_sim_tables_read(&pmap->tables, address, &leaf)) return false;
-    *out = (struct ol_mapping){.frame = leaf.frame, .rights = leaf.rights};
+    const struct ol_sim *const sim = machine;
+    const uint8_t shift = sim->memory.page_shift;
+    struct mapping mapping;
+    if (!look(pmap, va, &mapping)) return false;
+    *out = (struct ol_mapping){.frame = mapping.is.frame + (ol_frame_no)((va - mapping.at.va) >> shift),
+                               .rights = mapping.is.rights,
+                               .shift = sim->format->level[mapping.at.level].shift};
     return true;
+}
+
+static enum ol_status sim_enter_large(void *machine, struct ol_pmap *pmap, ol_va va, ol_frame_no first, uint8_t shift,
+                                      unsigned rights)
+{
+    struct ol_sim *const sim = machine;
+    const struct ol_sim_leaf leaf = {.frame = first, .rights = rights};
+    struct ol_sim_entry at;
+    unsigned level = 0;
+    while (sim->format->level[level].shift != shift) level++;
+    const uint32_t pages = pages_at(pmap, level);
+    assert(sim->format->large_mark && !(va & ((1ULL << shift) - 1)) && !(first & (pages - 1)));
+    enum ol_status status = ol_sim_reverse_reserve(&sim->reverse, pages);
+    if (status != OL_OK) return status;
+    sim_remove(machine, pmap, va, pages); /* if something was mapped here, tables are free now */
+    status = ol_sim_tables_grow(&pmap->tables, va, level, &at);
+    if (status == OL_OK) enter_at(pmap, &at, &leaf);
+    else ol_sim_tables_prune(&pmap->tables, va);
+    if (status == OL_OK) sim->processor->counters.large_entered++;
+    return status;
 }
 
 static void visit_protect(void *context, struct ol_pmap *pmap, ol_va va)
 {
     const unsigned *const rights = context;
-    if (*rights == OL_NONE) remove_one(pmap, va);
-    else lower_one(pmap, va, *rights);
+    struct mapping mapping;
+    if (!narrow(pmap, va, 0, &mapping)) return;
+    if (*rights == OL_NONE) remove_mapping(pmap, &mapping);
+    else lower(pmap, &mapping, *rights);
 }
 
 static uint32_t sim_frame_protect(void *machine, const ol_frame_no *frames, uint32_t n, unsigned rights)
@@ -178,14 +252,19 @@ struct test_clear {
     unsigned found;
 };
 
+/* What a large entry says is noted for each of its frames before it is cleared for one. */
 static void visit_test_clear(void *context, struct ol_pmap *pmap, ol_va va)
 {
     struct test_clear *const test = context;
-    struct ol_sim_leaf leaf;
-    const uint64_t address = find(pmap, va, &leaf);
-    const unsigned found = leaf.attributes & test->asked;
-    leaf.attributes &= ~found;
-    if (found != 0) change(pmap, address, va, &leaf);
+    struct ol_sim_frame *const frames = pmap->sim->reverse.frames;
+    struct mapping mapping;
+    if (!look(pmap, va, &mapping)) return;
+    const unsigned found = mapping.is.attributes & test->asked;
+    if (found == 0) return;
+    for (uint32_t i = 0; mapping.at.level > 0 && i < pages_at(pmap, mapping.at.level); i++)
+        if (page_va(pmap, mapping.at.va, i) != va) frames[mapping.is.frame + i].attributes |= (uint8_t)found;
+    mapping.is.attributes &= ~found;
+    change(pmap, &mapping.at, &mapping.is);
     test->found |= found;
 }
 
@@ -251,6 +330,7 @@ const struct ol_pmap_ops ol_sim_pmap_ops = {
     .create = sim_create,
     .destroy = sim_destroy,
     .enter = sim_enter,
+    .enter_large = sim_enter_large,
     .remove = sim_remove,
     .protect = sim_protect,
     .query = sim_query,

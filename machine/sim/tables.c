@@ -33,6 +33,13 @@ static bool is_empty(const struct ol_sim_tables *tables, uint64_t entry, unsigne
     return entry == tables->format->level[level].empty;
 }
 
+/* Does an entry that is not empty map a large page, rather than name a table? */
+static bool is_large(const struct ol_sim_tables *tables, uint64_t entry, unsigned level)
+{
+    const uint64_t mark = tables->format->large_mark;
+    return level > 0 && mark != 0 && (entry & mark) == mark;
+}
+
 /* Writes an entry and keeps the count of its table. */
 static void set(const struct ol_sim_tables *tables, uint64_t address, unsigned level, uint64_t entry)
 {
@@ -84,21 +91,29 @@ void ol_sim_tables_destroy(struct ol_sim_tables *tables)
 
 /* --- the tree ---------------------------------------------------------------------------------------------------- */
 
-uint64_t ol_sim_tables_leaf(const struct ol_sim_tables *tables, ol_va va)
+static struct ol_sim_entry entry_for(const struct ol_sim_tables *tables, ol_va va, unsigned level, uint64_t address)
 {
-    ol_frame_no table = tables->root;
-    for (unsigned level = top(tables); level > 0; level--) {
-        const uint64_t entry = get(tables, entry_address(tables, table, va, level), level);
-        if (is_empty(tables, entry, level)) return OL_SIM_NO_ENTRY;
-        table = named_table(tables, entry, level);
-    }
-    return entry_address(tables, table, va, 0);
+    const uint8_t shift = tables->format->level[level].shift;
+    return (struct ol_sim_entry){.address = address, .va = va >> shift << shift, .level = level};
 }
 
-enum ol_status ol_sim_tables_grow(const struct ol_sim_tables *tables, ol_va va)
+struct ol_sim_entry ol_sim_tables_leaf(const struct ol_sim_tables *tables, ol_va va)
 {
     ol_frame_no table = tables->root;
-    for (unsigned level = top(tables); level > 0; level--) {
+    for (unsigned level = top(tables);; level--) {
+        const uint64_t address = entry_address(tables, table, va, level);
+        const uint64_t entry = get(tables, address, level);
+        const bool empty = is_empty(tables, entry, level);
+        if (level > 0 && empty) return entry_for(tables, va, level, OL_SIM_NO_ENTRY);
+        if (level == 0 || is_large(tables, entry, level)) return entry_for(tables, va, level, address);
+        table = named_table(tables, entry, level);
+    }
+}
+
+enum ol_status ol_sim_tables_grow(const struct ol_sim_tables *tables, ol_va va, unsigned to, struct ol_sim_entry *out)
+{
+    ol_frame_no table = tables->root;
+    for (unsigned level = top(tables); level > to; level--) {
         const uint64_t address = entry_address(tables, table, va, level);
         uint64_t entry = get(tables, address, level);
         if (is_empty(tables, entry, level)) {
@@ -108,15 +123,18 @@ enum ol_status ol_sim_tables_grow(const struct ol_sim_tables *tables, ol_va va)
             entry = tables->format->table_entry((uint64_t)child << tables->memory->page_shift, level);
             set(tables, address, level, entry);
         }
+        assert(!is_large(tables, entry, level));
         table = named_table(tables, entry, level);
     }
+    *out = entry_for(tables, va, to, entry_address(tables, table, va, to));
     return OL_OK;
 }
 
-bool ol_sim_tables_read(const struct ol_sim_tables *tables, uint64_t address, struct ol_sim_leaf *out)
+bool ol_sim_tables_read(const struct ol_sim_tables *tables, const struct ol_sim_entry *at, struct ol_sim_leaf *out)
 {
-    const uint64_t entry = get(tables, address, 0);
-    if (is_empty(tables, entry, 0)) return false;
+    if (at->address == OL_SIM_NO_ENTRY) return false;
+    const uint64_t entry = get(tables, at->address, at->level);
+    if (is_empty(tables, entry, at->level)) return false;
     *out = tables->format->leaf_decode(entry);
     if (tables->format->has_keys)
         tables->format->key_decode(ol_sim_memory_word(tables->memory, key_address(tables, out->frame)), out);
@@ -124,20 +142,48 @@ bool ol_sim_tables_read(const struct ol_sim_tables *tables, uint64_t address, st
 }
 
 /* The frame's key follows what becomes of a leaf. */
-static void write_key(const struct ol_sim_tables *tables, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
+static void write_key(const struct ol_sim_tables *tables, const struct ol_sim_entry *at, const struct ol_sim_leaf *leaf)
 {
     const struct ol_sim_format *const format = tables->format;
-    const uint64_t before = get(tables, address, 0);
+    const uint64_t before = get(tables, at->address, 0);
     if (!is_empty(tables, before, 0))
         ol_sim_memory_set_word(tables->memory, key_address(tables, format->leaf_decode(before).frame), 0);
     if (leaf)
-        ol_sim_memory_set_word(tables->memory, key_address(tables, leaf->frame), format->key(leaf, va, tables->root));
+        ol_sim_memory_set_word(tables->memory, key_address(tables, leaf->frame),
+                               format->key(leaf, at->va, tables->root));
 }
 
-void ol_sim_tables_write(const struct ol_sim_tables *tables, uint64_t address, ol_va va, const struct ol_sim_leaf *leaf)
+/* What a leaf looks like at that level. */
+static uint64_t leaf_entry(const struct ol_sim_tables *tables, const struct ol_sim_leaf *leaf, unsigned level)
 {
-    if (tables->format->has_keys) write_key(tables, address, va, leaf);
-    set(tables, address, 0, leaf ? tables->format->leaf_entry(leaf) : tables->format->level[0].empty);
+    return tables->format->leaf_entry(leaf) | (level > 0 ? tables->format->large_mark : 0);
+}
+
+void ol_sim_tables_write(const struct ol_sim_tables *tables, const struct ol_sim_entry *at,
+                         const struct ol_sim_leaf *leaf)
+{
+    const unsigned level = at->level;
+    if (tables->format->has_keys) write_key(tables, at, leaf);
+    set(tables, at->address, level, leaf ? leaf_entry(tables, leaf, level) : tables->format->level[level].empty);
+}
+
+enum ol_status ol_sim_tables_split(const struct ol_sim_tables *tables, const struct ol_sim_entry *at)
+{
+    const unsigned below = at->level - 1;
+    const struct ol_sim_level *const is = &tables->format->level[below];
+    const uint32_t step = 1U << (is->shift - tables->memory->page_shift);
+    struct ol_sim_leaf leaf;
+    const bool mapped = ol_sim_tables_read(tables, at, &leaf);
+    assert(mapped && at->level > 0);
+    (void)mapped;
+    const ol_frame_no table = ol_sim_table_take(tables->memory, 0);
+    if (table == OL_NO_FRAME) return OL_E_NO_META;
+    const uint64_t address = (uint64_t)table << tables->memory->page_shift;
+    fill(tables, table, below, true);
+    for (uint64_t i = 0; i < 1ULL << is->index_bits; i++, leaf.frame += step)
+        set(tables, address + i * is->entry_bytes, below, leaf_entry(tables, &leaf, below));
+    set(tables, at->address, at->level, tables->format->table_entry(address, at->level));
+    return OL_OK;
 }
 
 void ol_sim_tables_prune(const struct ol_sim_tables *tables, ol_va va)
@@ -149,7 +195,7 @@ void ol_sim_tables_prune(const struct ol_sim_tables *tables, ol_va va)
     while (level > 0) {
         const uint64_t address = entry_address(tables, path[level], va, level);
         const uint64_t entry = get(tables, address, level);
-        if (is_empty(tables, entry, level)) break;
+        if (is_empty(tables, entry, level) || is_large(tables, entry, level)) break;
         above[--level] = address;
         path[level] = named_table(tables, entry, level + 1);
     }
@@ -182,7 +228,7 @@ bool ol_sim_tables_next(const struct ol_sim_tables *tables, ol_va *va, ol_va las
     while (*va <= last) {
         uint64_t entry;
         if (next_entry(tables, path[level], level, va, last, &entry)) {
-            if (level == 0) return true;
+            if (level == 0 || is_large(tables, entry, level)) return true;
             level--;
             path[level] = named_table(tables, entry, level + 1);
             continue;

@@ -65,7 +65,7 @@ static void user_program(uint64_t root_address, uint64_t cr4, uint64_t efer, uni
 static void ia32_control(const struct ol_sim_memory *memory, uint64_t root_address, union ol_sim_control *out)
 {
     (void)memory;
-    user_program(root_address, 0, 0, out);
+    user_program(root_address, OL_X86_CR4_PSE, 0, out);
 }
 
 static void pae_control(const struct ol_sim_memory *memory, uint64_t root_address, union ol_sim_control *out)
@@ -134,6 +134,7 @@ const struct ol_sim_format ol_sim_ia32 = {
     .levels = 2,
     .walks_levels = true,
     .level = {LEVEL_32("PTE", "table", 12), LEVEL_32("PDE", "directory", 22)},
+    .large_mark = OL_X86_PS,
     .table_entry = table_entry,
     .table_address = table_address,
     .leaf_entry = ia32_leaf,
@@ -153,6 +154,7 @@ const struct ol_sim_format ol_sim_pae = {
     .walks_levels = true,
     .level = {LEVEL_64("PTE", "table", 12, 9), LEVEL_64("PDE", "directory", 21, 9),
               LEVEL_64("PDPTE", "directory pointer", 30, 2)},
+    .large_mark = OL_X86_PS,
     .table_entry = pae_table_entry,
     .table_address = table_address,
     .leaf_entry = leaf_entry,
@@ -176,6 +178,7 @@ const struct ol_sim_format ol_sim_amd64 = {
     .walks_levels = true,
     .tag_bits = 12,
     .level = {LEVELS_0_TO_3},
+    .large_mark = OL_X86_PS,
     .table_entry = table_entry,
     .table_address = table_address,
     .leaf_entry = leaf_entry,
@@ -195,6 +198,7 @@ const struct ol_sim_format ol_sim_la57 = {
     .walks_levels = true,
     .tag_bits = 12,
     .level = {LEVELS_0_TO_3, LEVEL_64("PML5E", "PML5", 48, 9)},
+    .large_mark = OL_X86_PS,
     .table_entry = table_entry,
     .table_address = table_address,
     .leaf_entry = leaf_entry,

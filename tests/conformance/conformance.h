@@ -112,7 +112,7 @@ struct group {
     const struct CMUnitTest *tests;
     size_t count;
 };
-extern const struct group regions_group, pages_group, prefetch_group, wiring_group, spaces_group, pressure_group,
-    threads_group, soak_group, sharing_group;
+extern const struct group large_group, regions_group, pages_group, prefetch_group, wiring_group, spaces_group,
+    pressure_group, threads_group, soak_group, sharing_group;
 
 #endif

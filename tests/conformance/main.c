@@ -8,21 +8,22 @@
 
 enum { SKIPPED = 77 };
 
-static const struct group *const groups[] = {&regions_group,  &pages_group,   &prefetch_group,
-                                             &wiring_group,   &spaces_group,  &sharing_group,
-                                             &pressure_group, &threads_group, &soak_group};
+static const struct group *const groups[] = {&large_group,   &regions_group, &pages_group,   &prefetch_group,
+                                             &wiring_group,  &spaces_group,  &sharing_group, &pressure_group,
+                                             &threads_group, &soak_group};
 
 static const char *const mode_names[MODES] = {"exact", "watermarks", "prefetch"};
 
 /* For the first policies all groups are run in all modes; for the others, those in which it matters what the policy
  * does, in one mode, exact or with prefetching by turns. */
-enum { POLICIES_ALL_GROUPS = 3, GROUPS_FOR_ALL_POLICIES = 6 };
+enum { POLICIES_ALL_GROUPS = 3, GROUPS_FOR_ALL_POLICIES = 7 };
 
 static int run_variant(size_t first)
 {
     int failed = 0;
     for (size_t i = first; i < sizeof(groups) / sizeof(groups[0]); i++) {
         char name[128];
+        if (groups[i] == &large_group && !variant.bed->large_shift) continue;
         (void)snprintf(name, sizeof(name), "%s on %s, %s, %s", groups[i]->name, variant.bed->name, variant.policy->name,
                        mode_names[variant.mode]);
         failed += _cmocka_run_group_tests(name, groups[i]->tests, groups[i]->count, NULL, NULL);
@@ -30,14 +31,14 @@ static int run_variant(size_t first)
     return failed;
 }
 
-/* All policies and modes on the machines that differ most. What the others differ in is no matter of policy: each mode
- * once. Sanitizers have less time: each mode once on the former, the mode that does most on the latter; and
- * ThreadSanitizer that mode on the former alone. */
+/* All policies and modes on the machines that differ most. What the others, and large pages, are is no matter of
+ * policy: each mode once. Sanitizers have less time: each mode once on the former, the mode that does most on the
+ * latter; and ThreadSanitizer that mode on the former alone. */
 static bool is_wanted(const struct ol_testbed *const *bed, const struct ol_policy_ops *policy, enum mode mode)
 {
     static const struct ol_policy_ops *const once[MODES] = {&ol_policy_fifo, &ol_policy_second_chance,
                                                             &ol_policy_clock};
-    const bool differs = bed == ol_testbeds || (*bed)->kind == NULL;
+    const bool differs = (bed == ol_testbeds && !(*bed)->large_shift) || (*bed)->kind == NULL;
     if (differs && !OL_SANITIZED) return true;
     return policy == once[mode] && (mode == MODE_PREFETCH || (differs ? !OL_SANITIZED_THREADS : !OL_SANITIZED)) &&
            (differs || !OL_SANITIZED_THREADS);

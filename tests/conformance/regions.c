@@ -57,7 +57,7 @@ static void test_bad_arguments_change_nothing(void **state)
     EXPECT(&world, OL_E_INVALID, map_at(&world, 0, 0, RW));
     EXPECT(&world, OL_E_INVALID, ol_region_map(world.space, 0, 0, RW, 0, &out));
     EXPECT(&world, OL_E_INVALID, map_at(&world, 0, 1, 8));
-    EXPECT(&world, OL_E_INVALID, ol_region_map(world.space, at(&world, 0), 1, RW, 8, &out));
+    EXPECT(&world, OL_E_INVALID, ol_region_map(world.space, at(&world, 0), 1, RW, 16, &out));
     EXPECT(&world, OL_E_INVALID, map_at(&world, 1, SPACE_PAGES, RW));
     EXPECT(&world, OL_E_INVALID, map_at(&world, SPACE_PAGES - 1, UINT64_MAX, RW));
     EXPECT(&world, OL_E_INVALID, ol_region_map(world.space, world.base - PAGE_BYTES, 1, RW, OL_MAP_FIXED, &out));

@@ -26,12 +26,13 @@ static struct ol_pager *make_pager(const struct world_options *options)
 void world_create(struct world *world, const struct world_options *options)
 {
     const uint32_t frames = options->frames ? options->frames : 64;
+    const uint32_t ahead = frames / 8 < OL_IO_PAGES_MAX ? frames / 8 : OL_IO_PAGES_MAX - 1;
     const struct ol_bed_options bed = {
         .frames = frames,
         .frames_max = options->frames_max ? options->frames_max : frames,
         .low = variant.exact ? 0 : frames / 16,
         .high = variant.exact ? 0 : frames / 4,
-        .prefetch_max = variant.mode == MODE_PREFETCH && !options->no_prefetch ? frames / 8 : 0,
+        .prefetch_max = variant.mode == MODE_PREFETCH && !options->no_prefetch ? ahead : 0,
         .policy = variant.policy,
         .pager = make_pager(options),
     };

@@ -25,17 +25,31 @@ static void faulty_destroy(void *machine, struct ol_pmap *pmap)
     faulty->inner->destroy(faulty->machine, pmap);
 }
 
+/* One more call that enters: is it one that fails? */
+static bool fails(struct ol_pmap_faulty *faulty)
+{
+    const uint64_t call = ++faulty->enters;
+    const bool now = faulty->first && call >= faulty->first && call - faulty->first < faulty->times;
+    if (now) faulty->failed++;
+    return now;
+}
+
 static enum ol_status faulty_enter(void *machine, struct ol_pmap *pmap, ol_va va, const ol_frame_no *frames, uint32_t n,
                                    unsigned rights, unsigned access)
 {
     struct ol_pmap_faulty *faulty = machine;
-    const uint64_t call = ++faulty->enters;
-    if (faulty->first && call >= faulty->first && call - faulty->first < faulty->times) {
-        faulty->failed++;
-        return OL_E_NO_META;
-    }
+    if (fails(faulty)) return OL_E_NO_META;
     chaos_forget(faulty);
     return faulty->inner->enter(faulty->machine, pmap, va, frames, n, rights, access);
+}
+
+static enum ol_status faulty_enter_large(void *machine, struct ol_pmap *pmap, ol_va va, ol_frame_no first,
+                                         uint8_t shift, unsigned rights)
+{
+    struct ol_pmap_faulty *faulty = machine;
+    if (fails(faulty)) return OL_E_NO_META;
+    chaos_forget(faulty);
+    return faulty->inner->enter_large(faulty->machine, pmap, va, first, shift, rights);
 }
 
 static void faulty_remove(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages)
@@ -121,6 +135,7 @@ const struct ol_pmap_ops ol_pmap_faulty_ops = {
     .create = faulty_create,
     .destroy = faulty_destroy,
     .enter = faulty_enter,
+    .enter_large = faulty_enter_large,
     .remove = faulty_remove,
     .protect = faulty_protect,
     .query = faulty_query,

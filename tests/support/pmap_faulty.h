@@ -16,7 +16,7 @@ struct ol_pmap_faulty {
     void *machine;                   /* c: the inner one's */
     uint32_t frames_max;             /* c: frames that chaos chooses from */
     uint64_t chaos;                  /* state of its random sequence; 0: no chaos */
-    uint64_t enters;                 /* calls of enter */
+    uint64_t enters;                 /* calls of enter and enter_large */
     uint64_t first, times;           /* which of them fail: first .. first + times - 1; first 0: none */
     uint64_t failed;                 /* how many did */
     uint64_t forgotten;              /* frames that lost their mappings to chaos */

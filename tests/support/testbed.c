@@ -35,7 +35,7 @@ enum ol_status ol_bed_create(const struct ol_testbed *kind, const struct ol_bed_
             .prefetch_max = options->prefetch_max,
             .zones = options->zones,
             .zone_count = options->zone_count,
-            .large_shift = options->large_shift,
+            .large_shift = options->large_shift ? options->large_shift : kind->large_shift,
         };
         status = ol_system_create(&config, &bed->system);
     }

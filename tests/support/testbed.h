@@ -18,6 +18,7 @@ struct ol_testbed {
     const char *name;
     const void *kind; /* which machine, for those that make several; may be NULL */
     const struct ol_capabilities *is;
+    uint8_t large_shift; /* of all its systems that do not say otherwise, as in ol_config */
     const struct ol_pmap_ops *pmap;
 
     /* Why there can be no such machine here (a static sentence), or NULL. */

@@ -43,17 +43,29 @@ static enum ol_status sim_access(void *machine, struct ol_space *space, ol_va va
     return ol_sim_access(machine, space, va, access);
 }
 
-#define TESTBED(machine)                                                                                      \
-    {                                                                                                         \
-        .name = #machine, .kind = &ol_sim_##machine, .is = &ol_sim_##machine.is, .pmap = &ol_sim_pmap_ops,    \
-        .missing = sim_missing, .machine_create = sim_machine_create, .machine_destroy = sim_machine_destroy, \
-        .find_range = sim_find_range, .access = sim_access,                                                   \
+#define TESTBED(machine, shift)                                                                          \
+    {                                                                                                    \
+        .name = #machine, .kind = &ol_sim_##machine, .is = &ol_sim_##machine.is, .large_shift = (shift), \
+        .pmap = &ol_sim_pmap_ops, .missing = sim_missing, .machine_create = sim_machine_create,          \
+        .machine_destroy = sim_machine_destroy, .find_range = sim_find_range, .access = sim_access,      \
     }
 
-static const struct ol_testbed amd64 = TESTBED(amd64), ia32 = TESTBED(ia32), pae = TESTBED(pae), la57 = TESTBED(la57),
-                               sv39 = TESTBED(sv39), sv48 = TESTBED(sv48), atlas = TESTBED(atlas), vax = TESTBED(vax),
-                               s370 = TESTBED(s370), s370_2k = TESTBED(s370_2k), s370_1m = TESTBED(s370_1m),
-                               s370_2k_1m = TESTBED(s370_2k_1m);
+#ifdef OL_LARGE_PAGES /* machines that have them, with their use */
+
+static const struct ol_testbed amd64 = TESTBED(amd64, 21), ia32 = TESTBED(ia32, 22), pae = TESTBED(pae, 21),
+                               la57 = TESTBED(la57, 30), sv39 = TESTBED(sv39, 21), sv48 = TESTBED(sv48, 30);
+
+const struct ol_testbed *const ol_testbeds[] = {&amd64, &ia32, &pae, &la57, &sv39, &sv48, NULL};
+
+#else
+
+static const struct ol_testbed amd64 = TESTBED(amd64, 0), ia32 = TESTBED(ia32, 0), pae = TESTBED(pae, 0),
+                               la57 = TESTBED(la57, 0), sv39 = TESTBED(sv39, 0), sv48 = TESTBED(sv48, 0),
+                               atlas = TESTBED(atlas, 0), vax = TESTBED(vax, 0), s370 = TESTBED(s370, 0),
+                               s370_2k = TESTBED(s370_2k, 0), s370_1m = TESTBED(s370_1m, 0),
+                               s370_2k_1m = TESTBED(s370_2k_1m, 0);
 
 const struct ol_testbed *const ol_testbeds[] = {&amd64, &ia32, &pae,     &la57,    &sv39,       &sv48, &vax,
                                                 &atlas, &s370, &s370_2k, &s370_1m, &s370_2k_1m, NULL};
+
+#endif

@@ -73,7 +73,7 @@ static void test_pages_get_their_places(void **state)
     uint64_t seed = 3;
     create(8 * LARGE, NULL, 0);
     /* Two stretches, filled by turns in random orders. */
-    uint16_t order[2][LARGE];
+    uint16_t order[2][LARGE] = {{0}};
     for (unsigned s = 0; s < 2; s++) {
         for (unsigned i = 0; i < LARGE; i++) {
             const unsigned j = (unsigned)ol_random_below(&seed, i + 1);
