@@ -19,6 +19,7 @@
 #define OL_SCRIPT_MACHINE "machine"
 #define OL_SCRIPT_SPACE   "space"
 #define OL_SCRIPT_DEVICE  "device"
+#define OL_SCRIPT_BLOCK   "block"
 #define OL_SCRIPT_DMA     "dma"
 #define OL_SCRIPT_PIN     "pin"
 
@@ -73,8 +74,9 @@ void ol_script_open_segments(lua_State *lua);
 struct ol_script_machine *ol_script_to_machine(lua_State *lua, int argument);
 /* Raises an error if it was destroyed. */
 struct ol_script_space *ol_script_to_space(lua_State *lua, int argument);
-/* m:device{...} and s:pin(...), which the types of their first arguments have. */
+/* m:device{...}, m:block(...) and s:pin(...), which the types of their first arguments have. */
 int ol_script_device_new(lua_State *lua);
+int ol_script_block_new(lua_State *lua);
 int ol_script_pin_new(lua_State *lua);
 /* Pushes a space of the machine at `machine_index`. */
 void ol_script_push_space(lua_State *lua, int machine_index, struct ol_space *space);

@@ -246,6 +246,52 @@ static int pin_release(lua_State *lua)
     return 0;
 }
 
+/* --- blocks of frames ------------------------------------------------------------------------------------------ */
+
+/* Neighbouring frames that the core gave away. */
+struct block {
+    struct owned head; /* its object: the system */
+    ol_frame_no first;
+    unsigned order;
+};
+
+/* m:block(order [, limit]): 2^order neighbouring frames, all below frame `limit`. */
+int ol_script_block_new(lua_State *lua)
+{
+    const struct ol_script_machine *const machine = ol_script_to_machine(lua, 1);
+    struct ol_system *const system = machine->world.system;
+    const unsigned order = (unsigned)ol_script_number(lua, 2, 0, OL_BLOCK_ORDERS - 1);
+    const ol_frame_no limit =
+        lua_isnoneornil(lua, 3) ? OL_NO_FRAME : (ol_frame_no)ol_script_number(lua, 3, 0, machine->world.frames);
+    struct block *const block = lua_newuserdatauv(lua, sizeof *block, 1);
+    *block = (struct block){.head = {.machine = machine}, .order = order};
+    luaL_setmetatable(lua, OL_SCRIPT_BLOCK);
+    lua_pushvalue(lua, 1);
+    lua_setiuservalue(lua, -2, 1);
+    const enum ol_status status = ol_block_take(system, order, limit, &block->first);
+    if (status == OL_E_UNSUPPORTED) luaL_error(lua, "block: all frames are alike; the machine wants buddies = true");
+    if (status != OL_OK) luaL_error(lua, "block: no %d neighbouring frames can be had", 1 << order);
+    block->head.object = system;
+    return 1;
+}
+
+/* block:physical(): the address of the first byte. */
+static int block_physical(lua_State *lua)
+{
+    const struct block *const block = (const struct block *)to_owned(lua, 1, OL_SCRIPT_BLOCK);
+    lua_pushinteger(lua, (lua_Integer)block->first << block->head.machine->world.sim->format->is.page_shift);
+    return 1;
+}
+
+/* block:give() */
+static int block_give(lua_State *lua)
+{
+    struct block *const block = (struct block *)to_owned(lua, 1, OL_SCRIPT_BLOCK);
+    ol_block_give(block->head.object, block->first, block->order);
+    block->head.object = NULL;
+    return 0;
+}
+
 void ol_script_open_device(lua_State *lua)
 {
     static const luaL_Reg device_methods[] = {
@@ -263,6 +309,12 @@ void ol_script_open_device(lua_State *lua)
         {"release", pin_release},
         {NULL, NULL},
     };
+    static const luaL_Reg block_methods[] = {
+        {"give", block_give},
+        {"physical", block_physical},
+        {NULL, NULL},
+    };
+    ol_script_type(lua, OL_SCRIPT_BLOCK, block_methods, NULL);
     ol_script_type(lua, OL_SCRIPT_DEVICE, device_methods, NULL);
     ol_script_type(lua, OL_SCRIPT_DMA, dma_methods, NULL);
     ol_script_type(lua, OL_SCRIPT_PIN, pin_methods, NULL);

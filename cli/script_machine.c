@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/script.h"
+#include "machine/sim/cost.h"
 #include "machine/sim/dma.h"
 #include "machine/sim/format.h"
 
@@ -43,17 +44,28 @@ static struct ol_tlb_spec option_tlb(lua_State *lua)
     return spec;
 }
 
+static struct ol_numa option_numa(lua_State *lua)
+{
+    char message[128];
+    struct ol_numa numa = {0};
+    const char *const text = ol_script_option_string(lua, 1, "numa", NULL);
+    if (text && !ol_numa_parse(text, &numa, message, sizeof message)) luaL_error(lua, "numa '%s': %s", text, message);
+    return numa;
+}
+
 static struct ol_world_options machine_options(lua_State *lua)
 {
-    static const char *const names[] = {"format", "frames", "bus",  "drum",  "policy", "processors",
-                                        "tlb",    "low",    "high", "ahead", NULL};
+    static const char *const names[] = {"format", "frames", "bus", "buddies", "drum",  "policy", "processors",
+                                        "numa",   "tlb",    "low", "high",    "ahead", NULL};
     ol_script_known_options(lua, 1, names);
     const char *const policy = ol_script_option_string(lua, 1, "policy", ol_policy_clock.name);
     struct ol_world_options options = {
         .machine = {.format = option_format(lua),
                     .frames = (uint32_t)ol_script_option_number(lua, 1, "frames", 1, OL_SIM_FRAMES_MAX, FRAMES),
                     .processors = (uint32_t)ol_script_option_number(lua, 1, "processors", 1, OL_SIM_PROCESSORS_MAX, 1),
-                    .tlb = option_tlb(lua)},
+                    .tlb = option_tlb(lua),
+                    .numa = option_numa(lua)},
+        .buddies = ol_script_option_bool(lua, 1, "buddies"),
         .bus_frames = (uint32_t)ol_script_option_number(lua, 1, "bus", 0, OL_SIM_FRAMES_MAX, 0),
         .drum_slots = (uint32_t)ol_script_option_number(lua, 1, "drum", 0, UINT32_MAX - 1, DRUM_SLOTS),
         .low = (uint32_t)ol_script_option_number(lua, 1, "low", 0, UINT32_MAX, 0),
@@ -111,12 +123,20 @@ static const struct count core_counts[] = {
 };
 
 static const struct count machine_counts[] = {
-    COUNT(ol_sim_counters, references),       COUNT(ol_sim_counters, tlb_hits),
-    COUNT(ol_sim_counters, tlb_misses),       COUNT(ol_sim_counters, walks),
-    COUNT(ol_sim_counters, table_references), COUNT(ol_sim_counters, table_references_saved),
-    COUNT(ol_sim_counters, table_updates),    COUNT(ol_sim_counters, page_faults),
-    COUNT(ol_sim_counters, switches),         COUNT(ol_sim_counters, tlb_invalidations),
-    COUNT(ol_sim_counters, shootdowns),       LEVEL(ol_sim_counters, tables_peak),
+    COUNT(ol_sim_counters, references),
+    COUNT(ol_sim_counters, tlb_hits),
+    COUNT(ol_sim_counters, tlb_misses),
+    COUNT(ol_sim_counters, walks),
+    COUNT(ol_sim_counters, table_references),
+    COUNT(ol_sim_counters, table_references_saved),
+    COUNT(ol_sim_counters, table_updates),
+    COUNT(ol_sim_counters, page_faults),
+    COUNT(ol_sim_counters, switches),
+    COUNT(ol_sim_counters, tlb_invalidations),
+    COUNT(ol_sim_counters, shootdowns),
+    {"local_references", offsetof(struct ol_sim_counters, local), sizeof(uint64_t), false}, /* `local` is Lua's */
+    {"remote_references", offsetof(struct ol_sim_counters, remote), sizeof(uint64_t), false},
+    LEVEL(ol_sim_counters, tables_peak),
 };
 
 enum {
@@ -256,6 +276,49 @@ static int machine_poke(lua_State *lua)
     return 0;
 }
 
+/* m:free_memory([order]): a table {free =, unusable =, [0] =, [1] =, …}: free frames, how many of them are of no use to
+ * who wants 2^order at a time, and the free blocks of 2^index frames. */
+static int machine_free_memory(lua_State *lua)
+{
+    const struct ol_world *const world = &ol_script_to_machine(lua, 1)->world;
+    const unsigned wanted = lua_isnoneornil(lua, 2) ? 0 : (unsigned)ol_script_number(lua, 2, 0, OL_BLOCK_ORDERS - 1);
+    struct ol_memory_info info;
+    if (!ol_system_memory(world->system, &info))
+        luaL_error(lua, "free_memory: all frames are alike; the machine wants buddies = true");
+    lua_newtable(lua);
+    lua_pushinteger(lua, info.free);
+    lua_setfield(lua, -2, "free");
+    lua_pushinteger(lua, ol_memory_unusable(&info, wanted));
+    lua_setfield(lua, -2, "unusable");
+    for (unsigned order = 0; order < OL_BLOCK_ORDERS; order++) {
+        lua_pushinteger(lua, info.blocks[order]);
+        lua_seti(lua, -2, order);
+    }
+    return 1;
+}
+
+/* m:time([constants]): the modelled time of all that was done, in ns, and its parts. */
+static int machine_time(lua_State *lua)
+{
+    const struct ol_world *const world = &ol_script_to_machine(lua, 1)->world;
+    const char *const text = luaL_optstring(lua, 2, "default");
+    char message[128];
+    struct ol_cost cost;
+    struct ol_statistics core;
+    uint64_t parts[OL_COST_PARTS], total = 0;
+    if (!ol_cost_parse(text, &cost, message, sizeof message)) luaL_error(lua, "time '%s': %s", text, message);
+    ol_system_statistics(world->system, &core);
+    ol_cost_model(&cost, world->sim, &core, parts);
+    for (unsigned i = 0; i < OL_COST_PARTS; i++) total += parts[i];
+    lua_pushinteger(lua, (lua_Integer)total);
+    lua_newtable(lua);
+    for (unsigned i = 0; i < OL_COST_PARTS; i++) {
+        lua_pushinteger(lua, (lua_Integer)parts[i]);
+        lua_setfield(lua, -2, ol_cost_part_names[i]);
+    }
+    return 2;
+}
+
 /* m:bus_take(frames [, end]): the physical address of neighbouring frames of the bus, all below `end`. */
 static int machine_bus_take(lua_State *lua)
 {
@@ -285,6 +348,7 @@ static int machine_bus_give(lua_State *lua)
 void ol_script_open_machine(lua_State *lua)
 {
     static const luaL_Reg methods[] = {
+        {"block", ol_script_block_new},
         {"budget", machine_budget},
         {"bus_give", machine_bus_give},
         {"bus_take", machine_bus_take},
@@ -292,12 +356,14 @@ void ol_script_open_machine(lua_State *lua)
         {"count", machine_count},
         {"page_bytes", machine_page_bytes},
         {"device", ol_script_device_new},
+        {"free_memory", machine_free_memory},
         {"peek", machine_peek},
         {"poke", machine_poke},
         {"processor", machine_processor},
         {"reclaim", machine_reclaim},
         {"space", machine_space},
         {"statistics", machine_statistics},
+        {"time", machine_time},
         {NULL, NULL},
     };
     ol_script_type(lua, OL_SCRIPT_MACHINE, methods, machine_collect);

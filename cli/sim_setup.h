@@ -7,7 +7,7 @@
 #ifndef OL_CLI_SIM_SETUP_H
 #define OL_CLI_SIM_SETUP_H
 
-#include "machine/sim/machine.h"
+#include "machine/sim/world.h"
 #include "trace/reader.h"
 
 struct ol_sim_setup_options {
@@ -22,10 +22,10 @@ struct ol_sim_setup_options {
 };
 
 struct ol_sim_setup {
-    struct ol_sim *sim;
-    struct ol_pager *drum;
-    struct ol_system *system;
-    struct ol_space *space; /* active */
+    struct ol_world world;
+    struct ol_sim *sim;       /* the world's */
+    struct ol_system *system; /* the world's */
+    struct ol_space *space;   /* active */
 };
 
 /* False after a message; what there is, ol_sim_tear_down releases. */

@@ -4,23 +4,65 @@
 #include "machine/sim/dma.h"
 #include "machine/sim/drum.h"
 
-static enum ol_status create_machine(const struct ol_world_options *options, struct ol_world *world, const char **error)
+static const struct ol_sim_format *format_of(const struct ol_world_options *options)
 {
-    struct ol_sim_options machine = options->machine;
-    const struct ol_sim_format *const format = machine.format ? machine.format : &ol_sim_amd64;
-    const uint64_t frames = (uint64_t)machine.frames + options->bus_frames;
-    *error = "the machine cannot address so many frames";
-    if (machine.frames == 0) *error = "a machine wants at least one frame";
-    if (machine.frames == 0 || frames > ol_sim_frames_max(format)) return OL_E_INVALID;
-    machine.frames = (uint32_t)frames;
-    *error = "the TLBs cannot be built so";
-    enum ol_status status = ol_sim_create(&machine, &world->sim);
-    if (status == OL_E_NO_META) *error = "so large a machine does not fit here";
-    if (status != OL_OK || options->drum_slots == 0) return status;
-    *error = "so large a drum does not fit here";
-    return ol_drum_create(options->drum_slots, 1U << format->is.page_shift, &world->drum);
+    return options->machine.format ? options->machine.format : &ol_sim_amd64;
 }
 
+enum ol_status ol_world_create_machine(const struct ol_world_options *options, struct ol_world *out)
+{
+    struct ol_sim_options machine = options->machine;
+    const uint64_t frames = (uint64_t)machine.frames + options->bus_frames;
+    *out = (struct ol_world){.frames = machine.frames, .bus_frames = options->bus_frames};
+    if (machine.frames == 0 || frames > ol_sim_frames_max(format_of(options))) return OL_E_INVALID;
+    if (machine.numa.nodes > 1 && options->bus_frames > 0) return OL_E_INVALID;
+    machine.frames = (uint32_t)frames;
+    enum ol_status status = ol_sim_create(&machine, &out->sim);
+    if (status == OL_OK) status = ol_ranges_create(&out->bus, options->bus_frames);
+    if (status != OL_OK || options->drum_slots == 0) return status;
+    return ol_drum_create(options->drum_slots, 1U << format_of(options)->is.page_shift, &out->drum);
+}
+
+enum ol_status ol_world_create_system(const struct ol_world_options *options, struct ol_world *world)
+{
+    const struct ol_port port = ol_sim_port(world->sim);
+    struct ol_zone zones[OL_ZONES_MAX];
+    struct ol_config config = {
+        .port = &port,
+        .pmap = &ol_sim_pmap_ops,
+        .machine = world->sim,
+        .machine_is = &format_of(options)->is,
+        .pager = world->drum,
+        .policy = options->policy,
+        .policy_parameters = options->policy_parameters,
+        .frames = options->machine.frames,
+        .frames_max = options->machine.frames,
+        .low = options->low,
+        .high = options->high,
+        .prefetch_max = options->prefetch_max,
+    };
+    ol_sim_zones(world->sim, &config, zones);
+    if (options->buddies && config.zone_count == 0) {
+        zones[0] = (struct ol_zone){.frames = config.frames_max};
+        config.zones = zones;
+        config.zone_count = 1;
+    }
+    return ol_system_create(&config, &world->system);
+}
+
+/* Why there is no machine. */
+static const char *machine_error(const struct ol_world_options *options, enum ol_status status)
+{
+    const uint64_t frames = (uint64_t)options->machine.frames + options->bus_frames;
+    if (status != OL_E_INVALID) return "so large a machine does not fit here";
+    if (frames > ol_sim_frames_max(format_of(options))) return "the machine cannot address so many frames";
+    if (options->machine.numa.nodes > 1 && options->bus_frames > 0)
+        return "a machine with nodes has no frames of the bus";
+    if (options->machine.numa.nodes > frames) return "each node wants a frame at least";
+    return "this machine cannot have these TLBs";
+}
+
+/* Why there is no system on it. */
 static const char *system_error(const struct ol_world_options *options, enum ol_status status)
 {
     if (status == OL_E_INVALID && options->high >= options->machine.frames)
@@ -32,30 +74,14 @@ static const char *system_error(const struct ol_world_options *options, enum ol_
 
 enum ol_status ol_world_create(const struct ol_world_options *options, struct ol_world *out, const char **error)
 {
-    *out = (struct ol_world){.frames = options->machine.frames, .bus_frames = options->bus_frames};
-    enum ol_status status = create_machine(options, out, error);
-    if (status == OL_OK) status = ol_ranges_create(&out->bus, options->bus_frames);
-    if (status != OL_OK) goto destroy;
-    const struct ol_port port = ol_sim_port(out->sim);
-    const struct ol_config config = {
-        .port = &port,
-        .pmap = &ol_sim_pmap_ops,
-        .machine = out->sim,
-        .machine_is = &out->sim->format->is,
-        .pager = out->drum,
-        .policy = options->policy,
-        .policy_parameters = options->policy_parameters,
-        .frames = options->machine.frames,
-        .frames_max = options->machine.frames,
-        .low = options->low,
-        .high = options->high,
-        .prefetch_max = options->prefetch_max,
-    };
-    status = ol_system_create(&config, &out->system);
-    if (status == OL_OK) return OL_OK;
-    *error = system_error(options, status);
-
-destroy:
+    enum ol_status status = ol_world_create_machine(options, out);
+    if (status != OL_OK) {
+        *error = machine_error(options, status);
+    } else {
+        status = ol_world_create_system(options, out);
+        if (status == OL_OK) return OL_OK;
+        *error = system_error(options, status);
+    }
     ol_world_destroy(out);
     return status;
 }

@@ -21,8 +21,9 @@ struct ol_pin;
 
 struct ol_world_options {
     struct ol_sim_options machine; /* .frames: for the core's pages */
-    uint32_t bus_frames;           /* besides them: frames that the core never has, for buffers of devices */
-    uint32_t drum_slots;           /* 0: no drum; pages are then never evicted */
+    uint32_t bus_frames; /* besides them: frames that the core never has, for buffers of devices; 0 with nodes */
+    bool buddies;        /* which frame a page gets matters: ol_block_take; always so with nodes */
+    uint32_t drum_slots; /* 0: no drum; pages are then never evicted */
     const struct ol_policy_ops *policy;
     const char *policy_parameters;    /* may be NULL */
     uint32_t low, high, prefetch_max; /* as in struct ol_config */
@@ -40,7 +41,11 @@ struct ol_world {
     struct ol_pin *pins;
 };
 
-/* OL_OK; or why not, with nothing to destroy and the reason in *error, the part of a sentence: OL_E_INVALID,
+/* The machine, its drum and bus; then the system on them. As ol_sim_create and ol_drum_create; as ol_system_create.
+ * After a failure there still is what was made before. */
+enum ol_status ol_world_create_machine(const struct ol_world_options *options, struct ol_world *out);
+enum ol_status ol_world_create_system(const struct ol_world_options *options, struct ol_world *world);
+/* Both. OL_OK; or why not, with nothing to destroy and the reason in *error, the part of a sentence: OL_E_INVALID,
  * OL_E_UNSUPPORTED (the policy wants what the machine does not have), OL_E_NO_META. */
 enum ol_status ol_world_create(const struct ol_world_options *options, struct ol_world *out, const char **error);
 /* With all its spaces. All zeros: nothing. */
