@@ -100,9 +100,14 @@ void ol_sim_destroy(struct ol_sim *sim)
 
 void ol_sim_zones(const struct ol_sim *sim, struct ol_config *config, struct ol_zone zones[OL_ZONES_MAX])
 {
-    config->zone_count = ol_numa_zones(&sim->numa, config->frames_max, zones);
-    config->zones = config->zone_count > 0 ? zones : NULL;
-    if (config->zone_count > 0) config->frames = ol_numa_budget(&sim->numa, config->frames);
+    uint32_t count = ol_numa_zones(&sim->numa, sim->memory.page_frames, zones);
+    if (count == 0) return;
+    while (count > 1 && zones[count - 1].first >= config->frames_max) count--; /* the system has not all frames */
+    zones[count - 1].frames = config->frames_max - zones[count - 1].first;
+    config->zones = zones;
+    config->zone_count = count;
+    const uint32_t bound = sim->numa.node < count ? zones[sim->numa.node].frames : 0;
+    if (sim->numa.policy == OL_NUMA_BIND && config->frames > bound) config->frames = bound;
 }
 
 struct ol_port ol_sim_port(struct ol_sim *sim)

@@ -105,8 +105,9 @@ void ol_sim_destroy(struct ol_sim *sim);
 /* The port for systems on this machine. Time is the number of references made. */
 struct ol_port ol_sim_port(struct ol_sim *sim);
 
-/* Sets in a configuration what a system on this machine must know of its nodes: zones, kept by the caller until the
- * system is created, and a smaller budget if pages are bound to one. config->frames is what the machine has. */
+/* Sets in a configuration what a system on this machine must know of its nodes, if there are several: zones, kept by
+ * the caller until the system is created, and a smaller budget if pages are bound to one (0, and so refused, if that
+ * one has none of the system's frames). frames and frames_max are set; the machine may have more. */
 void ol_sim_zones(const struct ol_sim *sim, struct ol_config *config, struct ol_zone zones[OL_ZONES_MAX]);
 
 /* Of all processors together; of one. */

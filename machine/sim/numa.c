@@ -20,13 +20,6 @@ uint32_t ol_numa_zones(const struct ol_numa *numa, uint32_t frames, struct ol_zo
     return numa->nodes;
 }
 
-uint32_t ol_numa_budget(const struct ol_numa *numa, uint32_t frames)
-{
-    struct ol_zone zones[OL_ZONES_MAX];
-    if (numa->policy != OL_NUMA_BIND || ol_numa_zones(numa, frames, zones) == 0) return frames;
-    return zones[numa->node].frames;
-}
-
 /* --- text -------------------------------------------------------------------------------------------------------- */
 
 static bool take_number(const char **at, uint32_t least, uint32_t most, uint32_t *out)

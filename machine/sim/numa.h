@@ -37,11 +37,8 @@ bool ol_numa_parse(const char *text, struct ol_numa *out, char *message, size_t 
 /* More than one node, each with a frame at least, and the policy's among them. */
 bool ol_numa_is_possible(const struct ol_numa *numa, uint32_t frames);
 
-/* The zones of `frames` frames, for struct ol_config; how many: 0 if all memory is alike. */
+/* The nodes' parts of `frames` frames; how many: 0 if all memory is alike. */
 uint32_t ol_numa_zones(const struct ol_numa *numa, uint32_t frames, struct ol_zone zones[OL_ZONES_MAX]);
-/* How many of the frames pages may have: struct ol_config's budget. */
-uint32_t ol_numa_budget(const struct ol_numa *numa, uint32_t frames);
-
 /* The node of a frame; of a processor. */
 static inline uint32_t ol_numa_frame_node(const struct ol_numa *numa, uint32_t frames, ol_frame_no frame)
 {

@@ -11,7 +11,14 @@ static const char *sim_missing(void)
 static enum ol_status sim_machine_create(const struct ol_testbed *bed, uint32_t frames_max, void **machine,
                                          struct ol_port *port)
 {
-    const struct ol_sim_options options = {.format = bed->kind, .frames = frames_max, .tlb = ol_tlb_spec_simple(16, 4)};
+    /* Small ones of all kinds, and fewer tags than there are spaces. */
+    const struct ol_sim_format *const format = bed->kind;
+    struct ol_sim_options options = {.format = format, .frames = frames_max};
+    char message[512];
+    if (!ol_tlb_spec_parse(format->walks_levels ? "l1d=8:4,l1i=4:plru,l2=32:4:random,walk=8,tags=1"
+                                                : "l1d=8:4,l1i=4:plru,l2=32:4:random",
+                           &options.tlb, message, sizeof message))
+        return OL_E_INVALID;
     struct ol_sim *sim;
     const enum ol_status status = ol_sim_create(&options, &sim);
     if (status != OL_OK) return status;

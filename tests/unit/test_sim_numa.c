@@ -131,6 +131,26 @@ static void test_zones_cover_all_frames(void **state)
     assert_int_equal(ol_sim_create(&few, &sim), OL_E_INVALID);
 }
 
+/* A system that has not all frames of the machine: nodes keep their places. */
+static void test_a_system_with_a_part_of_the_frames(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t frames, zones, last, budget;
+    } expected[] = {{40, 2, 20, 20}, {25, 2, 5, 5}, {20, 1, 20, 0}, {7, 1, 7, 0}};
+    struct fixture fixture;
+    create(&fixture, "2:bind=1", 1, 10);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        struct ol_zone zones[OL_ZONES_MAX];
+        struct ol_config config = {.frames = expected[i].frames, .frames_max = expected[i].frames};
+        ol_sim_zones(fixture.sim, &config, zones);
+        assert_int_equal(config.zone_count, expected[i].zones);
+        assert_int_equal(zones[config.zone_count - 1].frames, expected[i].last);
+        assert_int_equal(config.frames, expected[i].budget);
+    }
+    destroy(&fixture);
+}
+
 /* --- placement --------------------------------------------------------------------------------------------------- */
 
 static void test_first_touch_is_local(void **state)
@@ -307,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_zones_cover_all_frames),
+        cmocka_unit_test(test_a_system_with_a_part_of_the_frames),
         cmocka_unit_test(test_first_touch_is_local),
         cmocka_unit_test(test_interleaving),
         cmocka_unit_test(test_preferred_falls_back),

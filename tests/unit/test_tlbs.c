@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -154,6 +155,29 @@ static void test_nonsense_is_refused(void **state)
                      OL_E_INVALID); /* its walks are of another kind */
 }
 
+/* Texts of pieces of the grammar: whatever is understood can be built. */
+static void test_random_texts(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"l1",     "l2",   "l4d", "l3i",     "=",          "64",   "4",    "0",
+                                         ":",      ",",    "@",   "2M+",     "4K",         "1G",   "walk", "1",
+                                         "8",      "tags", "12",  "lru",     "none",       "plru", "fifo", "random",
+                                         "jaguar", "+",    "d",   "1048576", "99999999999"};
+    enum { PIECES = sizeof pieces / sizeof pieces[0], TEXTS = 100000, LONGEST = 24 };
+    uint64_t random = 11, understood = 0;
+    for (unsigned i = 0; i < TEXTS; i++) {
+        char text[LONGEST * 12] = "", message[64]; /* too short for what there is to say */
+        struct ol_tlb_spec spec;
+        if (i % 2) snprintf(text, sizeof text, "l1=4");
+        for (uint64_t n = ol_random_below(&random, i % 3 ? 4 : LONGEST); n > 0; n--)
+            strcat(text, pieces[ol_random_below(&random, PIECES)]);
+        if (!ol_tlb_spec_parse(text, &spec, message, sizeof message)) continue;
+        understood++;
+        if (!ol_tlb_spec_is_possible(&spec)) fail_msg("\"%s\" is understood, but impossible", text);
+    }
+    assert_true(understood > 1000);
+}
+
 /* --- levels ------------------------------------------------------------------------------------------------------ */
 
 static void test_levels_fill_each_other(void **state)
@@ -265,7 +289,7 @@ static void test_tags_keep_spaces_apart_and_global_pages_do_not(void **state)
 static void test_walk_caches_skip_words(void **state)
 {
     (void)state;
-    create("l1=4,walk1=2,walk2=2,walk3=1");
+    create("l1=4,walk1=8,walk2=4,walk3=4");
     assert_int_equal(walked(at(0), OL_READ, SHIFT, 1, false), 0);
     assert_int_equal(walked(at(1), OL_READ, SHIFT, 1, false), 3);         /* the lowest table is known */
     assert_int_equal(walked(1ULL << LARGE, OL_READ, SHIFT, 1, false), 2); /* … the one above it */
@@ -363,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_specs_are_understood),
         cmocka_unit_test(test_nonsense_is_refused),
+        cmocka_unit_test(test_random_texts),
         cmocka_unit_test(test_levels_fill_each_other),
         cmocka_unit_test(test_code_and_data_are_apart),
         cmocka_unit_test(test_large_pages_have_entries_of_their_own),
