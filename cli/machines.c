@@ -33,8 +33,10 @@ static void print_text(const struct ol_sim_format *format)
     char page[OL_SIZE_TEXT_BYTES], memory[OL_SIZE_TEXT_BYTES];
     printf("%-11s %s\n", is->name, format->summary);
     ol_draw_address(stdout, 12, format, NULL);
-    printf("%-11s pages of %s; user addresses %" PRIx64 " to %" PRIx64 "; at most %s of memory\n", "",
-           ol_format_size(1ULL << is->page_shift, page), is->first_va, is->last_va,
+    printf("%-11s pages of %s", "", ol_format_size(1ULL << is->page_shift, page));
+    for (unsigned i = 0; i < OL_LARGE_SIZES_MAX && is->large_shifts[i]; i++)
+        printf(", %s", ol_format_size(1ULL << is->large_shifts[i], page));
+    printf("; user addresses %" PRIx64 " to %" PRIx64 "; at most %s of memory\n", is->first_va, is->last_va,
            ol_format_size((uint64_t)format->frames_max << is->page_shift, memory));
     printf("%-11s %s", "", format->hidden_tables ? "no tables that the hardware looks at" : "tables, from the top:");
     for (unsigned level = format->hidden_tables ? 0 : format->levels; level-- > 0;) {
@@ -53,7 +55,9 @@ static void print_text(const struct ol_sim_format *format)
 static json_t *as_json(const struct ol_sim_format *format)
 {
     const struct ol_capabilities *const is = &format->is;
-    json_t *const levels = json_array();
+    json_t *const levels = json_array(), *const large = json_array();
+    for (unsigned i = 0; large && i < OL_LARGE_SIZES_MAX && is->large_shifts[i]; i++)
+        if (json_array_append_new(large, json_integer((json_int_t)1 << is->large_shifts[i])) != 0) return NULL;
     for (unsigned level = format->levels; levels && level-- > 0;) {
         const struct ol_sim_level *const at = &format->level[level];
         json_t *const one = json_pack("{s:s, s:s, s:i, s:i, s:i, s:I}", "entry", at->name, "index", at->index_name,
@@ -61,11 +65,11 @@ static json_t *as_json(const struct ol_sim_format *format)
                                       "table_bytes", (json_int_t)table_bytes(at));
         if (json_array_append_new(levels, one) != 0) return NULL;
     }
-    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:b, s:b, s:b, s:b}", "name", is->name, "summary",
-                     format->summary, "page_bytes", 1 << is->page_shift, "first_address", (json_int_t)is->first_va,
-                     "last_address", (json_int_t)is->last_va, "frames_max", (json_int_t)ol_sim_frames_max(format),
-                     "levels", levels, "referenced", is->has_referenced, "modified", is->has_modified, "execute",
-                     is->has_execute, "alias", is->can_alias);
+    return json_pack("{s:s, s:s, s:i, s:o, s:I, s:I, s:I, s:o, s:b, s:b, s:b, s:b}", "name", is->name, "summary",
+                     format->summary, "page_bytes", 1 << is->page_shift, "large_page_bytes", large, "first_address",
+                     (json_int_t)is->first_va, "last_address", (json_int_t)is->last_va, "frames_max",
+                     (json_int_t)ol_sim_frames_max(format), "levels", levels, "referenced", is->has_referenced,
+                     "modified", is->has_modified, "execute", is->has_execute, "alias", is->can_alias);
 }
 
 /* All machines, or those named. */

@@ -29,7 +29,9 @@ struct arguments {
     uint64_t ram_bytes; /* 0: not given */
     uint32_t frames;    /* 0: not given */
     struct ol_tlb_spec tlb;
-    const char *tlb_text; /* as given */
+    const char *tlb_text;   /* as given */
+    const char *large_text; /* NULL: not given */
+    struct ol_large_pages large;
     uint32_t processors;
     struct ol_numa numa;
     struct ol_cost cost;
@@ -76,7 +78,11 @@ static void print_help(void)
            TLB_DEFAULT, OL_TLB_TAG_BITS);
     for (const struct ol_tlb_preset *preset = ol_tlb_presets; preset->name; preset++)
         printf("                             %-15s %s\n", preset->name, preset->summary);
-    printf("  --processors N           so many, each with its TLBs (default: 1); thread t of the trace is on\n"
+    printf("  --large-pages promote|eager[:SIZE]\n"
+           "                           use large pages, up to that size (default: the machine's smallest large\n"
+           "                           one). promote: neighbours that were all touched become one; eager: the\n"
+           "                           first touch brings in a whole one, if that much memory is free\n"
+           "  --processors N           so many, each with its TLBs (default: 1); thread t of the trace is on\n"
            "                           processor t modulo N\n"
            "  --slice REFERENCES       instead, the processors take so many references each, in turn\n"
            "  --numa NODES[:POLICY][:DISTANCE]\n"
@@ -230,6 +236,7 @@ static bool parse_option(int option, const char *argument, struct arguments *arg
     case 'r': return parse_ram(optarg, arguments);
     case 'p': return parse_policy(optarg, arguments);
     case 't': return parse_tlb(optarg, arguments);
+    case 'l': arguments->large_text = optarg; return true;
     case 'P': return parse_processors(optarg, arguments);
     case 'n': return parse_numa(optarg, arguments);
     case 'c': return parse_cost(optarg, arguments);
@@ -251,6 +258,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         {"ram", required_argument, NULL, 'r'},
         {"policy", required_argument, NULL, 'p'},
         {"tlb", required_argument, NULL, 't'},
+        {"large-pages", required_argument, NULL, 'l'},
         {"processors", required_argument, NULL, 'P'},
         {"numa", required_argument, NULL, 'n'},
         {"cost", required_argument, NULL, 'c'},
@@ -277,6 +285,11 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         return false;
     }
     if (!settle_frames(arguments, ram)) return false;
+    if (arguments->ideal && arguments->large_text) {
+        ol_error("sim: --large-pages is not for --machine ideal, which translates no addresses");
+        return false;
+    }
+    if (!ol_large_pages_parse(arguments->large_text, &arguments->machine->is, &arguments->large)) return false;
     if (optind != argc - 1) {
         ol_error("sim: expected one TRACE, a file or -, after the options");
         return false;
@@ -353,6 +366,7 @@ static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
     const struct ol_sim_setup_options options = {.machine = arguments->machine,
                                                  .frames = arguments->frames,
                                                  .tlb = &arguments->tlb,
+                                                 .large = arguments->large,
                                                  .processors = arguments->processors,
                                                  .numa = arguments->numa,
                                                  .policy = arguments->policy,

@@ -14,7 +14,7 @@ struct figure {
     uint64_t value;
 };
 
-enum { FIGURES_MAX = 32 };
+enum { FIGURES_MAX = 48 };
 
 struct figures {
     unsigned count;
@@ -44,6 +44,26 @@ static void add_tlb(struct figures *figures, const struct ol_sim *sim, const str
     add(figures, "shootdowns", "  by interrupts (shoot-downs)", counters->shootdowns);
 }
 
+/* What became of large pages, and of physical memory. */
+static void add_large(struct figures *figures, const struct ol_sim_account *account,
+                      const struct ol_sim_counters *machine, const struct ol_statistics *core)
+{
+    const struct ol_large_pages *const large = &account->options->large;
+    struct ol_memory_info memory;
+    (void)ol_system_memory(account->setup->system, &memory);
+    add(figures, "table_frames", "frames of page tables, now", account->setup->sim->memory.tables);
+    add(figures, "large_mapped", "large pages mapped", machine->large_entered);
+    add(figures, "large_split", "  split", machine->large_splits);
+    add(figures, "large_forgotten", "  forgotten, for want of a table", machine->large_forgotten);
+    if (large->eager) add(figures, "pages_ahead", "pages brought in with others", core->prefetched);
+    add(figures, "reservations", "blocks reserved for large pages", core->reservations);
+    add(figures, "reservations_broken", "  and used for other pages", core->reservations_broken);
+    add(figures, "frames_free", "free frames, now", memory.free);
+    add(figures, "frames_reserved", "  reserved", memory.reserved);
+    add(figures, "frames_unusable", "  in blocks below a large page",
+        ol_memory_unusable(&memory, large->shift - account->options->machine->is.page_shift));
+}
+
 static void take_figures(const struct ol_sim_account *account, struct figures *figures)
 {
     const struct ol_sim_setup *const setup = account->setup;
@@ -54,7 +74,8 @@ static void take_figures(const struct ol_sim_account *account, struct figures *f
     figures->count = 0;
     add(figures, "frames", "frames", account->options->frames);
     add(figures, "references", "references", machine.references);
-    add(figures, "distinct_pages", "distinct pages", core.pages_peak);
+    if (account->options->large.eager) add(figures, "pages", "pages, touched or not", core.pages_peak);
+    else add(figures, "distinct_pages", "distinct pages", core.pages_peak);
     add_tlb(figures, setup->sim, &machine);
     if (setup->sim->numa.nodes > 1) {
         add(figures, "local_references", "references to the own node", machine.local);
@@ -66,6 +87,7 @@ static void take_figures(const struct ol_sim_account *account, struct figures *f
     add(figures, "faults_major", "  by a page read back", core.faults_major);
     add(figures, "evictions", "evictions", core.evictions);
     add(figures, "writebacks", "write-backs", core.writebacks);
+    if (account->options->large.shift) add_large(figures, account, &machine, &core);
 }
 
 /* --- modelled time ----------------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 struct ol_sim_account {
     const struct ol_sim_setup *setup;
     const struct ol_sim_setup_options *options;
-    const char *tlb_text; /* as given */
+    const char *tlb_text;       /* as given */
     const struct ol_cost *cost; /* NULL: time is not modelled */
     bool json;
 };

@@ -10,12 +10,14 @@ void ol_sim_tear_down(struct ol_sim_setup *setup)
     ol_world_destroy(&setup->world);
 }
 
-static enum ol_status create_space(const struct ol_capabilities *is, struct ol_sim_setup *setup)
+static enum ol_status create_space(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup)
 {
+    const struct ol_capabilities *const is = &options->machine->is;
+    const unsigned flags = OL_MAP_FIXED | (options->large.eager ? (unsigned)OL_MAP_LARGE : 0);
     const uint64_t pages = (is->last_va - is->first_va + 1) >> is->page_shift;
     enum ol_status status = ol_space_create(setup->system, is->first_va, is->last_va, &setup->space);
     if (status == OL_OK)
-        status = ol_region_map(setup->space, is->first_va, pages, OL_READ | OL_WRITE | OL_EXEC, OL_MAP_FIXED, NULL);
+        status = ol_region_map(setup->space, is->first_va, pages, OL_READ | OL_WRITE | OL_EXEC, flags, NULL);
     for (uint32_t i = setup->sim->processor_count; status == OL_OK && i-- > 0;) {
         ol_sim_select(setup->sim, i);
         ol_sim_activate(setup->sim, setup->space);
@@ -60,6 +62,7 @@ bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_set
         .drum_slots = DRUM_SLOTS,
         .policy = options->policy,
         .policy_parameters = options->policy_parameters,
+        .large_shift = options->large.shift,
     };
     *setup = (struct ol_sim_setup){0};
     enum ol_status status = ol_world_create_machine(&world, &setup->world);
@@ -74,7 +77,7 @@ bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_set
         refuse_policy(options, status);
         return false;
     }
-    if (status == OL_OK) status = create_space(&options->machine->is, setup);
+    if (status == OL_OK) status = create_space(options, setup);
     if (status != OL_OK) ol_error("the machine cannot be set up: %s", ol_status_text(status));
     return status == OL_OK;
 }

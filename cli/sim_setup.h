@@ -7,6 +7,7 @@
 #ifndef OL_CLI_SIM_SETUP_H
 #define OL_CLI_SIM_SETUP_H
 
+#include "cli/large_pages.h"
 #include "machine/sim/world.h"
 #include "trace/reader.h"
 
@@ -14,6 +15,7 @@ struct ol_sim_setup_options {
     const struct ol_sim_format *machine;
     uint32_t frames;               /* at most ol_sim_frames_max(machine) */
     const struct ol_tlb_spec *tlb; /* of each processor */
+    struct ol_large_pages large;
     uint32_t processors;
     struct ol_numa numa;
     const struct ol_policy_ops *policy;

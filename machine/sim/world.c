@@ -40,6 +40,7 @@ enum ol_status ol_world_create_system(const struct ol_world_options *options, st
         .low = options->low,
         .high = options->high,
         .prefetch_max = options->prefetch_max,
+        .large_shift = options->large_shift,
     };
     ol_sim_zones(world->sim, &config, zones);
     if (options->buddies && config.zone_count == 0) {

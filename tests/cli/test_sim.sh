@@ -125,6 +125,42 @@ expect 0 --frames 40 --processors 2 "$trace" # a trace of one thread: the other 
 says out "2 processors"
 matches out '^1 +0 +0 +0 '
 
+# Large pages: two stretches of 512 pages, touched by turns, twice. One entry of the TLB serves each of them the second
+# time, and of the five tables the lowest two go.
+awk 'BEGIN { for (round = 0; round < 2; round++) for (i = 0; i < 512; i++) printf "%x\n%x\n", 1024 + i, 2048 + i }' >two
+expect 0 --json --frames 4096 two
+counts tlb_hits 0
+counts table_frames_peak 5
+for machine in amd64 sv48; do
+    expect 0 --json --frames 4096 --machine $machine --large-pages promote two
+    counts distinct_pages 1024
+    counts faults 1024
+    counts tlb_hits 1024
+    counts table_frames_peak 5
+    counts table_frames 3
+    counts large_mapped 2
+    counts frames_free 3072
+    counts frames_unusable 0
+    expect 0 --json --frames 4096 --machine $machine --large-pages eager:1G two
+    counts pages 1024
+    counts pages_ahead 1022
+    counts faults 2
+    counts tlb_hits 2046
+    counts frames_unusable 3072
+done
+# Small pages as if there were no large ones, where memory is short.
+for large in promote:2M promote:1G; do
+    expect 0 --json --policy fifo --frames 1000 --large-pages $large two
+    counts faults 2048
+    counts evictions 1048
+    counts large_mapped 0
+    counts reservations 1
+    counts reservations_broken 1
+done
+expect 0 --frames 600 --large-pages eager two
+matches out '^large pages mapped +1$'
+matches out '^  split +1$'
+
 # Nodes: each reference is local or remote. Time, modelled: nothing but what the constants say.
 expect 0 --frames 40 --processors 2 --slice 100 --numa 2:interleave --json "$trace"
 counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
@@ -229,6 +265,14 @@ expect 2 --frames 4 --tlb l1=64:4,l2=48:5 "$trace"
 says err '--tlb l1=64:4,l2=48:5: "l2=48:5": expected l1='
 expect 1 --frames 4 --machine vax --tlb l1=4,walk=4 "$trace"
 says err "vax has no page-walk caches"
+expect 2 --frames 4 --machine vax --large-pages eager "$trace"
+says err "vax has pages of one size"
+expect 2 --frames 4 --large-pages promote --machine ideal "$trace"
+says err "--large-pages is not for --machine ideal"
+for large in always eager: promote:4M eager:1G:2M; do
+    expect 2 --frames 4 --large-pages "$large" "$trace"
+    says err "--large-pages $large: expected promote or eager, and perhaps :SIZE; amd64 has pages of 2 MiB and 1 GiB"
+done
 for number in 0 65 two; do
     expect 2 --frames 4 --processors "$number" "$trace"
     says err "--processors $number: expected a number from 1 to 64"
