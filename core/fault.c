@@ -253,6 +253,17 @@ static void count_read(struct ol_system *system, ol_frame_no number)
     if (near && kept) system->count.reads_near_kept++;
 }
 
+/* A page was read ahead. With nearly all the budget lent to a pager that holds two pages in a frame, the pager would
+ * not have had to keep it elsewhere. */
+static void count_prefetched(struct ol_system *system, ol_frame_no number)
+{
+    const struct ol_frame *frame = &system->frame[number];
+    const uint8_t left = ol_anon_at(system, frame->anon)->left, ago = (uint8_t)(ol_eviction_clock(system) - left);
+    system->count.prefetched++;
+    system->count.prefetched_read++;
+    if (frame->slot != OL_NO_SLOT && ago < 2 * OL_EVICTION_CLOCK_PARTS) system->count.prefetched_near_kept++;
+}
+
 /* After a page was read: it is in use, or was unmapped meanwhile. False: the latter. */
 static bool has_come(struct ol_system *system, ol_frame_no number)
 {
@@ -296,8 +307,7 @@ static enum ol_status batch_read(struct fault *fault, struct batch *batch)
             count_read(system, frames[i]);
             fault_becomes(fault, FAULT_MAJOR);
         } else {
-            system->count.prefetched++;
-            system->count.prefetched_read++;
+            count_prefetched(system, frames[i]);
         }
     }
     return result;
@@ -358,7 +368,9 @@ static void batch_enter(struct fault *fault, const struct batch *batch)
         const unsigned wanted = is_wanted(fault, batch, i) ? fault->access : OL_NONE;
         if (!is_enterable(fault, region, page) || wanted & ~(unsigned)region->rights) continue;
         const unsigned access = notes_access ? wanted : OL_NONE;
-        const unsigned rights = rights_now(system, region, &system->frame[page->frame], false, wanted);
+        /* The pages after one that is written will probably be written, too. */
+        const unsigned expected = wanted | (notes_access ? OL_NONE : fault->access & OL_WRITE & region->rights);
+        const unsigned rights = rights_now(system, region, &system->frame[page->frame], false, expected);
         if (!n || page->page != first + n || rights != run_rights || access != run_access) {
             enter_run(fault, first, run, n, run_rights, run_access);
             n = 0, first = page->page, run_rights = rights, run_access = access;

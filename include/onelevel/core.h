@@ -68,6 +68,7 @@ struct ol_statistics {
     uint64_t faults_refused;        /* … not resolved: no region, no right, or an error */
     uint64_t prefetched;            /* pages brought in ahead of their first access: zeros or from the pager */
     uint64_t prefetched_read;       /* … from the pager */
+    uint64_t prefetched_near_kept;  /* … which keeps a copy, and that had left within two budgets of evictions */
     uint64_t prefetch_samples;      /* pages brought in ahead of which is known whether they were used */
     uint64_t prefetch_samples_used; /* … and were */
     uint64_t evictions;             /* pages that lost their frame */

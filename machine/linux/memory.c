@@ -12,16 +12,18 @@
 #include "pager/reserve.h"
 
 enum {
-    MINIMUM_BYTES = 1 << 20,  /* below it watermarks, compression state and a few wired pages would be all there is */
-    HIGH_WATERMARK_MAX = 128, /* frames: what the longest read-ahead wants, twice */
-    PREFETCH_MAX = 63,        /* pages: with the one that is wanted, as many as one transfer takes */
-    STOCK_MAX = 64,           /* frames lent ahead: what one cluster may take of the compressed store, twice */
-    PARTS = 32,               /* of the budget; the compressed store may have so many of them: */
-    PARTS_AT_FIRST = 2,       /* where there is a file, too; then what proves useful, */
-    PARTS_MOST = 16,          /* at most this */
-    PARTS_WITHOUT_FILE = 28,
+    MINIMUM_BYTES = 1 << 20,   /* below it watermarks, compression state and a few wired pages would be all there is */
+    HIGH_WATERMARK_MAX = 128,  /* frames: what the longest read-ahead wants, twice */
+    PREFETCH_MAX = 63,         /* pages: with the one that is wanted, as many as one transfer takes */
+    STOCK_MAX = 64,            /* frames lent ahead: what one cluster may take of the compressed store, twice */
+    PARTS = 32,                /* of the budget; the compressed store may have so many of them: */
+    PARTS_AT_FIRST = 2,        /* where there is a file, too; then what proves useful, */
+    PARTS_MOST = 28,           /* at most this, which it has where there is none */
+    PARTS_PER_STEP = 4,        /* so many at once, if one side is clearly the more costly */
+    CLEARLY = 4,               /* times */
     READS_WEIGHED = 256,       /* faults between two looks at that */
     FILE_READ_COST = 12,       /* a page from a disk in pages from the store: orders of magnitude, no more is wanted */
+    AHEAD_READ_COST = 2,       /* a page read ahead from it */
     FAULTS_BETWEEN_TENDS = 64, /* tables grow slowly: some kilobytes in so many faults */
 };
 
@@ -72,7 +74,7 @@ static enum ol_status options_check(const struct ol_memory_options *options, con
  * must go into the store. */
 static uint32_t store_pages_most(const struct ol_memory *memory)
 {
-    return atomic_load(&memory->pages) / PARTS * (memory->file ? atomic_load(&memory->store_part) : PARTS_WITHOUT_FILE);
+    return atomic_load(&memory->pages) / PARTS * (memory->file ? atomic_load(&memory->store_part) : PARTS_MOST);
 }
 
 /* The store's memory comes out of frames that were lent before. */
@@ -225,18 +227,22 @@ static void weigh_store(struct ol_memory *memory, const struct ol_statistics *no
     const struct ol_statistics *then = &memory->weighed;
     const unsigned part = atomic_load(&memory->store_part);
     if (now->write_errors != then->write_errors) {
-        atomic_store(&memory->store_part, PARTS_WITHOUT_FILE);
+        atomic_store(&memory->store_part, PARTS_MOST);
         memory->weighed = *now;
         return;
     }
-    if (now->faults_major - then->faults_major < READS_WEIGHED) return;
+    const uint64_t ahead = now->prefetched_near_kept - then->prefetched_near_kept;
+    if (now->faults_major - then->faults_major + ahead < READS_WEIGHED) return;
     const uint64_t file = now->reads_kept - then->reads_kept, file_near = now->reads_near_kept - then->reads_near_kept;
     const uint64_t near = now->reads_near - then->reads_near - file_near;
     const uint64_t far = now->faults_major - then->faults_major - file - near;
-    const uint64_t too_large = near + FILE_READ_COST * file_near, useful = FILE_READ_COST * far;
+    const uint64_t too_large = near + FILE_READ_COST * file_near,
+                   useful = FILE_READ_COST * far + AHEAD_READ_COST * ahead;
     const unsigned most = too_large || useful ? PARTS_MOST : PARTS_AT_FIRST; /* neither: nothing is known */
-    if ((too_large > useful && part > 1) || part > PARTS_MOST) atomic_store(&memory->store_part, part - 1);
-    else if (too_large <= useful && file && part < most) atomic_store(&memory->store_part, part + 1);
+    const uint64_t less = too_large < useful ? too_large : useful, more = too_large + useful - less;
+    const unsigned step = more > CLEARLY * less ? PARTS_PER_STEP : 1;
+    if (too_large > useful) atomic_store(&memory->store_part, part > step ? part - step : 1);
+    else if ((file || ahead) && part < most) atomic_store(&memory->store_part, part + step < most ? part + step : most);
     memory->weighed = *now;
 }
 
@@ -247,7 +253,7 @@ static void follow_metadata(struct ol_memory *memory)
     ol_system_statistics(memory->system, &core);
     const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
     const uint32_t pages = atomic_load(&memory->pages), half = pages_of(MINIMUM_BYTES) / 2;
-    const uint32_t bound = pages / PARTS * PARTS_WITHOUT_FILE + memory->stock_target;
+    const uint32_t bound = pages / PARTS * PARTS_MOST + memory->stock_target;
     const uint32_t least = half + (core.frames_lent > bound ? core.frames_lent : 0);
     const uint32_t budget = pages > taken + least ? (uint32_t)(pages - taken) : least;
     if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
