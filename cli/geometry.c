@@ -47,7 +47,7 @@ static void draw_row(FILE *out, int indent, const struct column *columns, unsign
 void ol_draw_fields(FILE *out, int indent, const struct ol_draw_field *fields, const uint64_t *values, unsigned count,
                     bool with_values)
 {
-    struct column columns[OL_DRAW_FIELDS_MAX];
+    struct column columns[OL_DRAW_FIELDS_MAX] = {0};
     for (unsigned i = 0; i < count; i++) make_column(&fields[i], with_values ? values[i] : 0, &columns[i]);
     draw_line(out, indent, columns, count);
     for (int row = 0; row < ROWS - !with_values; row++) draw_row(out, indent, columns, count, row);

@@ -44,6 +44,14 @@ static struct ol_tlb_spec option_tlb(lua_State *lua)
     return spec;
 }
 
+/* The size of large pages as a shift; 0: none. */
+static uint8_t option_large(lua_State *lua)
+{
+    const uint64_t bytes = ol_script_option_number(lua, 1, "large", 1, 1ULL << 62, 1);
+    if ((bytes & (bytes - 1)) != 0) luaL_error(lua, "large: expected a power of two");
+    return (uint8_t)__builtin_ctzll(bytes);
+}
+
 static struct ol_numa option_numa(lua_State *lua)
 {
     char message[128];
@@ -55,8 +63,8 @@ static struct ol_numa option_numa(lua_State *lua)
 
 static struct ol_world_options machine_options(lua_State *lua)
 {
-    static const char *const names[] = {"format", "frames", "bus", "buddies", "drum",  "policy", "processors",
-                                        "numa",   "tlb",    "low", "high",    "ahead", NULL};
+    static const char *const names[] = {"format", "frames", "bus",        "buddies", "large", "drum",  "policy",
+                                        "numa",   "tlb",    "processors", "low",     "high",  "ahead", NULL};
     ol_script_known_options(lua, 1, names);
     const char *const policy = ol_script_option_string(lua, 1, "policy", ol_policy_clock.name);
     struct ol_world_options options = {
@@ -65,6 +73,7 @@ static struct ol_world_options machine_options(lua_State *lua)
                     .processors = (uint32_t)ol_script_option_number(lua, 1, "processors", 1, OL_SIM_PROCESSORS_MAX, 1),
                     .tlb = option_tlb(lua),
                     .numa = option_numa(lua)},
+        .large_shift = option_large(lua),
         .buddies = ol_script_option_bool(lua, 1, "buddies"),
         .bus_frames = (uint32_t)ol_script_option_number(lua, 1, "bus", 0, OL_SIM_FRAMES_MAX, 0),
         .drum_slots = (uint32_t)ol_script_option_number(lua, 1, "drum", 0, UINT32_MAX - 1, DRUM_SLOTS),
@@ -136,6 +145,8 @@ static const struct count machine_counts[] = {
     COUNT(ol_sim_counters, shootdowns),
     {"local_references", offsetof(struct ol_sim_counters, local), sizeof(uint64_t), false}, /* `local` is Lua's */
     {"remote_references", offsetof(struct ol_sim_counters, remote), sizeof(uint64_t), false},
+    COUNT(ol_sim_counters, large_entered),
+    COUNT(ol_sim_counters, large_splits),
     LEVEL(ol_sim_counters, tables_peak),
 };
 

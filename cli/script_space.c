@@ -57,14 +57,16 @@ static struct place option_place(lua_State *lua, int index)
     return place;
 }
 
-/* s:map{pages = N [, at = ADDRESS [, replace = true]] [, rights = "rw"] [, shared = true]}: the address. */
+/* s:map{pages = N [, at = ADDRESS [, replace = true]] [, rights = "rw"] [, shared = true] [, large = true]}: the
+ * address. */
 static int space_map(lua_State *lua)
 {
-    static const char *const names[] = {"pages", "at", "replace", "rights", "shared", NULL};
+    static const char *const names[] = {"pages", "at", "replace", "rights", "shared", "large", NULL};
     const struct ol_script_space *const space = ol_script_to_space(lua, 1);
     ol_script_known_options(lua, 2, names);
     const uint64_t pages = ol_script_option_number(lua, 2, "pages", 1, INT64_MAX, 1);
-    const struct place place = option_place(lua, 2);
+    struct place place = option_place(lua, 2);
+    if (ol_script_option_bool(lua, 2, "large")) place.flags |= OL_MAP_LARGE;
     if (place.flags & OL_MAP_REPLACE) refuse_pinned(lua, space, place.at, pages, "map");
     ol_va at;
     const enum ol_status status = ol_region_map(space->space, place.at, pages, place.rights, place.flags, &at);

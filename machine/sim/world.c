@@ -69,6 +69,8 @@ static const char *system_error(const struct ol_world_options *options, enum ol_
     if (status == OL_E_INVALID && options->high >= options->machine.frames)
         return "the watermarks leave no frame: low is at most high, which is below the number of frames";
     if (status == OL_E_INVALID) return "the policy does not take these parameters, or low is above high";
+    if (status == OL_E_UNSUPPORTED && options->large_shift != 0)
+        return "the machine has no large pages of that size, or not what the policy wants";
     if (status == OL_E_UNSUPPORTED) return "the policy wants what this machine does not have";
     return "so large a machine does not fit here";
 }

@@ -6,7 +6,8 @@
 # usage: tests/cli/test_script.sh COMMAND BUILD-FOLDER
 set -eu
 onelevel=$1
-examples=$(cd "$(dirname "$0")/../../examples" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+examples=$(cd "$here/../../examples" && pwd)
 . "$(dirname "$0")/expect.sh"
 cd "$folder"
 
@@ -76,6 +77,18 @@ script()
     printf "%s\n" "$2" >script.lua
     expect "$1" script script.lua
 }
+
+script 0 'local m = machine{frames = 2048, large = 1 << 21, tlb = "none"}
+local s = m:space()
+local at = s:map{at = 1 << 21, pages = 512, large = true}
+local c = m:count(function() s:write(at + 5000, "x") end)
+equal(c.large_entered, 1)
+equal(c.faults, 1)
+equal(m:statistics().pages, 512)
+equal(m:count(function() s:protect(at, 1, "r") end).large_splits, 1)
+equal(s:read(at + 5000, 1), "x")
+m:check()'
+silent err
 
 # refuses LINE TEXT: this one line, behind one that makes a machine and a space, fails there with that text.
 refuses()
@@ -176,6 +189,8 @@ refuses 's:pin(s:map{}, 1); s:destroy()' "destroy at 0x0: the page is in use"
 refuses 's:pin(s:map{}, 1); s:discard(0, 1)' "discard at 0x0: the page is in use"
 refuses 's:pin(s:map{}, 1); s:map{at = 0, replace = true}' "map at 0x0: the page is in use"
 refuses 's:pin(s:map{}, 5)' "pin at 0x0: no frame can be freed"
+refuses 'machine{large = 3}' "large: expected a power of two"
+refuses 'machine{large = 1 << 22}' "the machine has no large pages of that size"
 refuses 'machine{numa = "2:middle"}' "numa '2:middle': "
 refuses 'machine{numa = "2", bus = 4}' "a machine with nodes has no frames of the bus"
 refuses 'machine{frames = 1, numa = "2"}' "each node wants a frame at least"
@@ -222,6 +237,8 @@ local s = m:space()
 setmetatable({}, {__gc = function() pcall(s.touch, s, 0); pcall(m.space, m) end})
 local keep = m:space()
 m, s = nil, nil'
+
+for seed in 1 2 3; do expect 0 script "$here/random.lua" $seed; done
 
 printf 'local x = \n' >broken.lua
 expect 1 script broken.lua
