@@ -19,6 +19,7 @@ enum ol_exit {
     OL_EXIT_USAGE = 2, /* the command line makes no sense */
 };
 
+int ol_cmd_advise(int argc, char **argv);
 int ol_cmd_doctor(int argc, char **argv);
 int ol_cmd_explain(int argc, char **argv);
 int ol_cmd_limit(int argc, char **argv);

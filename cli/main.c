@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"script", "run a scenario in Lua on simulated machines", ol_cmd_script},
     {"mmu", "check the address translation of x86 against test vectors", ol_cmd_mmu},
     {"mrc", "miss-ratio curves of a trace, for all sizes of memory", ol_cmd_mrc},
+    {"advise", "say how much memory a program needs, and what would help it", ol_cmd_advise},
     {"sweep", "a trace on machines x policies x sizes, on all processors", ol_cmd_sweep},
     {"policies", "list the policies of page replacement", ol_cmd_policies},
     {"trace", "say what a trace holds; convert, cut and merge traces", ol_cmd_trace},

@@ -7,13 +7,10 @@
 
 #include "analysis/future.h"
 #include "analysis/opt_stack.h"
-#include "analysis/stack.h"
 #include "cli/cli.h"
+#include "cli/histogram.h"
 #include "cli/ideal_replay.h"
 #include "cli/mrc.h"
-#include "trace/grow.h"
-
-enum { HISTOGRAM_FIRST = 1 << 12 };
 
 struct curve_point {
     uint64_t size, faults;
@@ -72,34 +69,13 @@ static bool print_histogram(const struct ol_mrc *mrc, const struct totals *total
     return good;
 }
 
-static uint64_t references_in(const struct ol_batch *batch)
-{
-    uint64_t references = batch->count;
-    for (size_t i = 0; batch->counts && i < batch->count; i++) references += batch->counts[i] - 1;
-    return references;
-}
-
 bool ol_mrc_lru(const struct ol_mrc *mrc, struct ol_stream *stream)
 {
-    struct ol_stack *stack = ol_stack_create();
-    size_t capacity = HISTOGRAM_FIRST;
-    uint64_t *histogram = ol_grow(NULL, 0, capacity, sizeof(*histogram));
-    struct totals totals = {0};
-    struct ol_batch batch = {0};
-    bool good = (stack && histogram) || ol_mrc_out_of_memory();
-    while (good && (good = ol_stream_next(stream, &batch)) && batch.count) {
-        while (good && batch.pages_total >= capacity) {
-            uint64_t *grown = ol_grow(histogram, capacity, 2 * capacity, sizeof(*histogram));
-            if (grown) histogram = grown, capacity *= 2;
-            good = grown || ol_mrc_out_of_memory();
-        }
-        good = good && (ol_stack_count(stack, &batch, histogram) || ol_mrc_out_of_memory());
-        totals.references += references_in(&batch);
-        totals.pages = batch.pages_total;
-    }
-    good = good && print_histogram(mrc, &totals, histogram);
-    ol_grow_free(histogram, capacity, sizeof(*histogram));
-    if (stack) ol_stack_destroy(stack);
+    struct ol_histogram histogram;
+    bool good = ol_histogram_read(&histogram, stream);
+    const struct totals totals = {histogram.references, histogram.pages};
+    good = good && print_histogram(mrc, &totals, histogram.distances);
+    ol_histogram_release(&histogram);
     return good;
 }
 
@@ -111,7 +87,7 @@ bool ol_mrc_opt(const struct ol_mrc *mrc, struct ol_stream *stream)
     bool good = future || ol_mrc_out_of_memory();
     while (good && (good = ol_stream_next(stream, &batch)) && batch.count) {
         good = ol_future_add(future, &batch) || ol_mrc_out_of_memory();
-        totals.references += references_in(&batch);
+        totals.references += ol_batch_references(&batch);
         totals.pages = batch.pages_total;
     }
     struct ol_opt_stack *const stack = good ? ol_opt_stack_create(totals.pages) : NULL;
