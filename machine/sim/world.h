@@ -22,7 +22,6 @@ struct ol_pin;
 struct ol_world_options {
     struct ol_sim_options machine; /* .frames: for the core's pages */
     uint32_t bus_frames; /* besides them: frames that the core never has, for buffers of devices; 0 with nodes */
-    uint8_t large_shift; /* as in struct ol_config */
     bool buddies;        /* which frame a page gets matters: ol_block_take; always so with nodes */
     uint8_t large_shift; /* the largest pages to be used, as in struct ol_config; 0: no large ones */
     uint32_t drum_slots; /* 0: no drum; pages are then never evicted */
