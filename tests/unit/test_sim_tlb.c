@@ -18,11 +18,14 @@
 #include "tests/support/random.h"
 #include "tests/support/sanitized.h"
 
-enum { FRAMES = 24, PAGES = 64, SLOTS = 4096, STEPS = OL_SANITIZED ? 5000 : 40000, SPACES = 3 };
+enum { FRAMES = 24, PAGES = 64, SLOTS = 1 << 14, STEPS = OL_SANITIZED ? 5000 : 40000, SPACES = 3 };
 enum { RW = OL_READ | OL_WRITE, RWX = RW | OL_EXEC };
 
 struct fixture {
     const struct ol_sim_format *format;
+    uint32_t pages;   /* that the program uses */
+    uint32_t apart;   /* those that it uses most lie so many pages apart */
+    uint32_t stretch; /* pages of a large page; 0: there are none */
     struct ol_sim *sim;
     struct ol_pager *drum;
     struct ol_system *system;
@@ -31,16 +34,25 @@ struct fixture {
     uint64_t digest; /* of every byte read and every status */
 };
 
+/* With `large`, memory and region are as wide as a few large pages. */
 static void create(struct fixture *fixture, const struct ol_sim_format *format, const char *tlb_text,
-                   uint32_t processors)
+                   uint32_t processors, bool large)
 {
+    const uint32_t stretch = large ? 1U << (format->is.large_shifts[0] - format->is.page_shift) : 0;
+    const uint32_t frames = large ? 6 * stretch : FRAMES, pages = large ? 4 * stretch : PAGES;
     struct ol_tlb_spec tlb;
     char message[512];
     if (!ol_tlb_spec_parse(tlb_text, &tlb, message, sizeof message)) fail_msg("%s: %s", tlb_text, message);
     if (!format->walks_levels) tlb.walk_caches = 0;
     const struct ol_sim_options options = {
-        .format = format, .frames = FRAMES, .table_frames = 2000, .tlb = tlb, .processors = processors};
-    *fixture = (struct fixture){.format = format, .random = 7, .random_processor = 8, .digest = 1};
+        .format = format, .frames = frames, .table_frames = 2000, .tlb = tlb, .processors = processors};
+    *fixture = (struct fixture){.format = format,
+                                .pages = pages,
+                                .stretch = stretch,
+                                .apart = pages / PAGES,
+                                .random = 7,
+                                .random_processor = 8,
+                                .digest = 1};
     assert_int_equal(ol_sim_create(&options, &fixture->sim), OL_OK);
     assert_int_equal(ol_drum_create(SLOTS, 1U << format->is.page_shift, &fixture->drum), OL_OK);
     const struct ol_port port = ol_sim_port(fixture->sim);
@@ -51,12 +63,13 @@ static void create(struct fixture *fixture, const struct ol_sim_format *format, 
         .machine_is = &format->is,
         .pager = fixture->drum,
         .policy = &ol_policy_clock,
-        .frames = FRAMES,
-        .frames_max = FRAMES,
+        .frames = frames,
+        .frames_max = frames,
+        .large_shift = large ? format->is.large_shifts[0] : 0,
     };
     assert_int_equal(ol_system_create(&config, &fixture->system), OL_OK);
     assert_int_equal(ol_space_create(fixture->system, 0, format->is.last_va, &fixture->space[0]), OL_OK);
-    assert_int_equal(ol_region_map(fixture->space[0], 0, PAGES, RWX, OL_MAP_FIXED, NULL), OL_OK);
+    assert_int_equal(ol_region_map(fixture->space[0], 0, pages, RWX, OL_MAP_FIXED, NULL), OL_OK);
 }
 
 static void destroy(struct fixture *fixture)
@@ -95,7 +108,7 @@ static void fork_or_end(struct fixture *fixture, unsigned place)
 static void change_regions(struct fixture *fixture, struct ol_space *space)
 {
     static const unsigned rights[] = {RWX, RW, OL_READ, OL_READ | OL_EXEC};
-    const uint64_t page = below(fixture, PAGES - 8), pages = 1 + below(fixture, 8);
+    const uint64_t page = below(fixture, fixture->pages - 8), pages = 1 + below(fixture, 8);
     switch (below(fixture, 4)) {
     case 0: note(fixture, (uint64_t)ol_region_unmap(space, page_va(fixture, page), pages)); break;
     case 1: note(fixture, (uint64_t)ol_space_discard(space, page_va(fixture, page), pages)); break;
@@ -105,16 +118,27 @@ static void change_regions(struct fixture *fixture, struct ol_space *space)
     (void)ol_region_map(space, page_va(fixture, page), pages, RWX, OL_MAP_FIXED, NULL); /* what is there stays */
 }
 
+/* A stretch becomes a region of its own, and all its pages are written: then a large page can map them. */
+static void fill_stretch(struct fixture *fixture, struct ol_space *space)
+{
+    const uint64_t first = below(fixture, fixture->pages / fixture->stretch) * fixture->stretch;
+    note(fixture, (uint64_t)ol_region_unmap(space, page_va(fixture, first), fixture->stretch));
+    note(fixture, (uint64_t)ol_region_map(space, page_va(fixture, first), fixture->stretch, RWX, OL_MAP_FIXED, NULL));
+    for (uint64_t page = first; page < first + fixture->stretch; page++)
+        note(fixture, (uint64_t)ol_sim_write(fixture->sim, space, page_va(fixture, page), &page, sizeof page));
+}
+
 static void one_step(struct fixture *fixture)
 {
     const unsigned place = (unsigned)below(fixture, SPACES);
     struct ol_space *const space = fixture->space[place] ? fixture->space[place] : fixture->space[0];
     const uint64_t kind = below(fixture, 1000), near = below(fixture, 4);
-    const uint64_t page = near ? below(fixture, 12) : below(fixture, PAGES + 1);
+    const uint64_t page = near ? below(fixture, 12) * fixture->apart : below(fixture, fixture->pages + 1);
     const ol_va va = page_va(fixture, page) + below(fixture, page_va(fixture, 1));
     unsigned char byte = (unsigned char)kind;
     if (kind < 2 && place > 0) fork_or_end(fixture, place);
     else if (kind < 10) change_regions(fixture, space);
+    else if (kind < 14 && fixture->stretch > 0) fill_stretch(fixture, space);
     else if (kind < 60) note(fixture, (uint64_t)ol_sim_access(fixture->sim, space, va, OL_EXEC));
     else if (kind < 400) note(fixture, (uint64_t)ol_sim_write(fixture->sim, space, va, &byte, 1));
     else {
@@ -144,11 +168,11 @@ static uint64_t finish(struct fixture *fixture, struct ol_sim_counters *machine)
     return fixture->digest;
 }
 
-static uint64_t run(const struct ol_sim_format *format, const char *tlb, uint32_t processors,
+static uint64_t run(const struct ol_sim_format *format, const char *tlb, uint32_t processors, bool large,
                     struct ol_sim_counters *machine)
 {
     struct fixture fixture;
-    create(&fixture, format, tlb, processors);
+    create(&fixture, format, tlb, processors, large);
     for (unsigned i = 0; i < STEPS; i++) {
         ol_sim_select(fixture.sim, (uint32_t)ol_random_below(&fixture.random_processor, processors));
         one_step(&fixture);
@@ -179,7 +203,7 @@ static void test_outcome_is_the_same_without_tlbs(void **state)
         struct ol_sim_counters counters[MACHINES];
         uint64_t digest[MACHINES];
         for (unsigned i = 0; i < MACHINES; i++) {
-            digest[i] = run(*format, machines[i].tlb, machines[i].processors, &counters[i]);
+            digest[i] = run(*format, machines[i].tlb, machines[i].processors, false, &counters[i]);
             if (digest[i] != digest[0])
                 fail_msg("%s: TLBs %s on %u processors change what comes out", (*format)->is.name, machines[i].tlb,
                          machines[i].processors);
@@ -191,6 +215,33 @@ static void test_outcome_is_the_same_without_tlbs(void **state)
         assert_true(counters[FEW].tlb_hits <= counters[MANY].tlb_hits);
         assert_true(counters[SHOOTING].shootdowns > 100);
         assert_int_equal(counters[MANY].shootdowns, 0);
+    }
+}
+
+/* Large pages come and go: one entry for all of one, pieces in arrays for small pages, all of which must go with it. */
+static void test_outcome_is_the_same_with_large_pages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tlb;
+        uint32_t processors;
+    } machines[] = {{"none", 1},
+                    {"l1=32@4K,l2=256:4@4K,walk=8", 1}, /* nothing but pieces */
+                    {"skylake", 2},
+                    {"jaguar", 3}};
+    for (const struct ol_sim_format *const *format = ol_sim_formats; *format; format++) {
+        uint64_t right = 0;
+        if (!(*format)->is.large_shifts[0]) continue;
+        for (unsigned i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+            struct ol_sim_counters counters;
+            const uint64_t digest = run(*format, machines[i].tlb, machines[i].processors, true, &counters);
+            if (i == 0) right = digest;
+            if (digest != right)
+                fail_msg("%s: TLBs %s on %u processors change what comes out", (*format)->is.name, machines[i].tlb,
+                         machines[i].processors);
+            assert_true(counters.large_entered > STEPS / 4000 && counters.large_splits > STEPS / 4000);
+            assert_true(i == 0 || counters.tlb_hits > STEPS / 10);
+        }
     }
 }
 
@@ -216,8 +267,8 @@ static void test_lost_shootdowns_go_wrong(void **state)
         struct fixture fixture;
         struct ol_sim_counters machine;
         uint64_t kept[4] = {0};
-        const uint64_t right = run(*format, tlb, 2, &machine);
-        create(&fixture, *format, tlb, 2);
+        const uint64_t right = run(*format, tlb, 2, false, &machine);
+        create(&fixture, *format, tlb, 2, false);
         for (unsigned i = 0; i < STEPS; i++) {
             const uint32_t processor = (uint32_t)ol_random_below(&fixture.random_processor, 2);
             ol_sim_select(fixture.sim, processor);
@@ -238,7 +289,7 @@ static void test_a_lost_shootdown_shows_the_wrong_page(void **state)
         struct fixture fixture;
         uint64_t kept[4] = {0};
         unsigned char byte = 1;
-        create(&fixture, *format, "l1=64,tags=2", 2);
+        create(&fixture, *format, "l1=64,tags=2", 2, false);
         struct ol_space *const space = fixture.space[0];
         assert_int_equal(ol_sim_write(fixture.sim, space, 0, &byte, 1), OL_OK);
         ol_sim_select(fixture.sim, 1);
@@ -281,7 +332,7 @@ static void test_a_missing_invalidation_goes_wrong(void **state)
     for (const struct ol_sim_format *const *format = ol_sim_formats; *format; format++) {
         struct fixture fixture;
         unsigned char byte = 1;
-        create(&fixture, *format, "64:4", 1);
+        create(&fixture, *format, "64:4", 1, false);
         struct ol_space *const space = fixture.space[0];
         assert_int_equal(ol_sim_write(fixture.sim, space, 0, &byte, 1), OL_OK);
         assert_non_null(entry_of_page_0(&fixture));
@@ -315,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outcome_is_the_same_without_tlbs),
+        cmocka_unit_test(test_outcome_is_the_same_with_large_pages),
         cmocka_unit_test(test_lost_shootdowns_go_wrong),
         cmocka_unit_test(test_a_lost_shootdown_shows_the_wrong_page),
         cmocka_unit_test(test_a_missing_invalidation_goes_wrong),
