@@ -16,7 +16,9 @@
 #include "cli/sim_setup.h"
 #include "machine/sim/segments.h"
 
-enum { FRAMES = 4, FRAMES_MOST = 1 << 20, TLB_ENTRIES = 16, TLB_WAYS = 4, INDENT = 3 };
+enum { FRAMES = 4, FRAMES_MOST = 1 << 20, INDENT = 3 };
+
+#define TLB_DEFAULT "16:4"
 
 struct step {
     ol_va va;
@@ -32,7 +34,8 @@ struct scene {
 
 static void print_help(void)
 {
-    printf("usage: onelevel explain [--machine NAME] [--frames N] [--policy NAME[:PARAMS]] ACCESS...\n"
+    printf("usage: onelevel explain [--machine NAME] [--frames N] [--policy NAME[:PARAMS]]\n"
+           "                        [--tlb SPEC] ACCESS...\n"
            "\n"
            "Carries out accesses on a simulated machine, one after the other, and shows each step by step.\n"
            "ACCESS is a hexadecimal address, to be read; w:ADDRESS is written, x:ADDRESS is executed.\n"
@@ -40,12 +43,13 @@ static void print_help(void)
            "  --machine NAME           the machine (default: %s); `onelevel machines` lists them\n"
            "  --frames N               frames for pages (default: %d), so that pages are evicted soon\n"
            "  --policy NAME[:PARAMS]   page replacement (default: %s); `onelevel policies` lists them\n"
+           "  --tlb SPEC               the TLBs (default: %s); `onelevel help sim` explains SPEC\n"
            "  --memory SIZE            of machine 80286, for segments; there, ACCESS is SELECTOR:OFFSET, to be read,\n"
            "                           w:… written, p:… pushed on a stack, x:… executed. Selectors are listed first\n"
            "\n"
            "Two pages in one frame, on a VAX:\n"
            "  onelevel explain --machine vax --frames 1 w:1000 x:2000 1000\n",
-           ol_sim_amd64.is.name, FRAMES, ol_policy_clock.name);
+           ol_sim_amd64.is.name, FRAMES, ol_policy_clock.name, TLB_DEFAULT);
 }
 
 static const char *access_text(unsigned access)
@@ -65,7 +69,9 @@ static bool explain_tlb(const struct scene *scene, const struct step *step)
         step->va <= sim->format->is.last_va && ol_tlbs_peek(&sim->processor->tlbs, step->va, step->access, &entry);
     printf("%*sTLB    ", INDENT, "");
     if (!found) printf("no entry for page %" PRIx64 "\n", page);
-    else if (entry.rights & step->access) printf("page %" PRIx64 " is in frame %" PRIu32 "\n", page, entry.frame);
+    else if (entry.rights & step->access)
+        printf("page %" PRIx64 " is in frame %" PRIu32 "%s\n", page, entry.frame,
+               sim->processor->tlbs.levels > 1 ? entry.level == 1 ? " (level 1)" : " (a lower level)" : "");
     else
         printf("page %" PRIx64 " is there, but %s\n", page,
                step->access == OL_WRITE ? "a first write must walk, to be noted in the tables" : "not for this access");
@@ -209,6 +215,7 @@ static bool parse_option(int option, const char *argument, struct ol_sim_setup_o
         options->machine = ol_sim_format_find(optarg);
         if (!options->machine) ol_error("there is no machine '%s'; `onelevel machines` lists them", optarg);
         return options->machine;
+    case 't': options->tlb_text = optarg; return true;
     case 's': return parse_memory(optarg, memory_bytes);
     case 'f': return parse_frames(optarg, &options->frames);
     case 'p':
@@ -233,8 +240,8 @@ static bool run(const struct ol_sim_setup_options *options, char **accesses, int
         good = false;
     }
     if (good)
-        printf("machine %s, %u %s, TLB of %d entries in sets of %d, policy %s\n\n", options->machine->is.name,
-               options->frames, options->frames == 1 ? "frame" : "frames", TLB_ENTRIES, TLB_WAYS, options->policy_text);
+        printf("machine %s, %u %s, TLB %s, policy %s\n\n", options->machine->is.name, options->frames,
+               options->frames == 1 ? "frame" : "frames", options->tlb_text, options->policy_text);
     for (int i = 0; good && i < count; i++) {
         struct step step;
         good = parse_step(accesses[i], &step);
@@ -249,14 +256,18 @@ static bool run(const struct ol_sim_setup_options *options, char **accesses, int
 
 int ol_cmd_explain(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"machine", required_argument, NULL, 'm'}, {"frames", required_argument, NULL, 'f'},
-        {"memory", required_argument, NULL, 's'},  {"policy", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
-    const struct ol_tlb_spec tlb = ol_tlb_spec_simple(TLB_ENTRIES, TLB_WAYS);
+    static const struct option known[] = {{"machine", required_argument, NULL, 'm'},
+                                          {"frames", required_argument, NULL, 'f'},
+                                          {"memory", required_argument, NULL, 's'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"tlb", required_argument, NULL, 't'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct ol_tlb_spec tlb;
     struct ol_sim_setup_options options = {.machine = &ol_sim_amd64,
                                            .frames = FRAMES,
                                            .tlb = &tlb,
+                                           .tlb_text = TLB_DEFAULT,
                                            .processors = 1,
                                            .policy = &ol_policy_clock,
                                            .policy_text = ol_policy_clock.name};
@@ -270,6 +281,7 @@ int ol_cmd_explain(int argc, char **argv)
         }
         if (!parse_option(option, argv[optind - 1], &options, &memory_bytes)) return OL_EXIT_USAGE;
     }
+    if (!ol_sim_parse_tlb(options.tlb_text, &tlb)) return OL_EXIT_USAGE;
     if (optind == argc) {
         ol_error("explain: expected at least one ACCESS; `onelevel help explain` shows some");
         return OL_EXIT_USAGE;

@@ -156,11 +156,8 @@ static bool settle_frames(struct arguments *arguments, bool ram)
 
 static bool parse_tlb(const char *text, struct arguments *arguments)
 {
-    char message[512];
     arguments->tlb_text = text;
-    if (ol_tlb_spec_parse(text, &arguments->tlb, message, sizeof message)) return true;
-    ol_error("--tlb %s: %s", text, message);
-    return false;
+    return ol_sim_parse_tlb(text, &arguments->tlb);
 }
 
 static bool parse_processors(const char *text, struct arguments *arguments)
@@ -366,6 +363,7 @@ static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
     const struct ol_sim_setup_options options = {.machine = arguments->machine,
                                                  .frames = arguments->frames,
                                                  .tlb = &arguments->tlb,
+                                                 .tlb_text = arguments->tlb_text,
                                                  .large = arguments->large,
                                                  .processors = arguments->processors,
                                                  .numa = arguments->numa,
@@ -375,7 +373,6 @@ static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
     struct ol_sim_setup setup;
     const struct ol_sim_account account = {.setup = &setup,
                                            .options = &options,
-                                           .tlb_text = arguments->tlb_text,
                                            .cost = arguments->has_cost ? &arguments->cost : NULL,
                                            .json = arguments->json};
     const bool good = ol_sim_set_up(&options, &setup) && ol_sim_replay(trace, setup.sim, arguments->slice) &&

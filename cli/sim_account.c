@@ -161,7 +161,7 @@ static bool print_json(const struct ol_sim_account *account, const struct figure
 {
     struct ol_sim *const sim = account->setup->sim;
     json_t *const object = json_pack("{s:s, s:s, s:s}", "machine", account->options->machine->is.name, "tlb",
-                                     account->tlb_text, "policy", account->options->policy_text);
+                                     account->options->tlb_text, "policy", account->options->policy_text);
     bool good = object != NULL;
     for (size_t i = 0; good && i < figures->count; i++)
         good = json_object_set_new(object, figures->of[i].key, json_integer((json_int_t)figures->of[i].value)) == 0;
@@ -191,7 +191,7 @@ static void print_table(const struct ol_sim_account *account, const struct figur
     printf("machine %s, ", account->options->machine->is.name);
     if (sim->processor_count > 1) printf("%u processors, ", sim->processor_count);
     if (sim->processor->tlbs.levels == 0) printf("no TLB");
-    else printf("TLB %s", account->tlb_text);
+    else printf("TLB %s", account->options->tlb_text);
     printf(", policy %s\n", account->options->policy_text);
     for (size_t i = 0; i < figures->count; i++)
         printf("%-32s %14llu\n", figures->of[i].label, (unsigned long long)figures->of[i].value);

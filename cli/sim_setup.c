@@ -51,6 +51,14 @@ static void refuse_machine(const struct ol_sim_setup_options *options, enum ol_s
                  ol_status_text(status));
 }
 
+bool ol_sim_parse_tlb(const char *text, struct ol_tlb_spec *out)
+{
+    char message[512];
+    if (ol_tlb_spec_parse(text, out, message, sizeof message)) return true;
+    ol_error("--tlb %s: %s", text, message);
+    return false;
+}
+
 bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup)
 {
     const struct ol_world_options world = {

@@ -15,6 +15,7 @@ struct ol_sim_setup_options {
     const struct ol_sim_format *machine;
     uint32_t frames;               /* at most ol_sim_frames_max(machine) */
     const struct ol_tlb_spec *tlb; /* of each processor */
+    const char *tlb_text;          /* as it was given */
     struct ol_large_pages large;
     uint32_t processors;
     struct ol_numa numa;
@@ -29,6 +30,9 @@ struct ol_sim_setup {
     struct ol_system *system; /* the world's */
     struct ol_space *space;   /* active */
 };
+
+/* What --tlb was given. False after a message. */
+bool ol_sim_parse_tlb(const char *text, struct ol_tlb_spec *out);
 
 /* False after a message; what there is, ol_sim_tear_down releases. */
 bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup);

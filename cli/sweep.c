@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* onelevel sweep: a trace on machines x policies x sizes, on all processors. */
 #include "cli/sweep.h"
+#include "cli/sim_setup.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -72,11 +73,8 @@ static bool parse_page_sizes(const char *text, struct ol_sweep *sweep)
 
 static bool parse_tlb(const char *text, struct ol_sweep *sweep)
 {
-    char message[512];
     sweep->tlb_text = text;
-    if (ol_tlb_spec_parse(text, &sweep->tlb, message, sizeof(message))) return true;
-    ol_error("--tlb %s: %s", text, message);
-    return false;
+    return ol_sim_parse_tlb(text, &sweep->tlb);
 }
 
 /* "I/N" */

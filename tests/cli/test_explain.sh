@@ -34,9 +34,14 @@ says err "there is no machine 'pdp11'"
 expect 2 machines --fast
 says err "no option --fast"
 
+expect 0 explain --tlb l1=1,l2=4 w:1000 w:2000 1000 1000
+says out "page 1 is in frame 0 (a lower level)"
+says out "page 1 is in frame 0 (level 1)"
+expect 2 explain --tlb 48:5 1000
+says err "--tlb 48:5: expected none or ENTRIES[:WAYS]"
 expect 0 explain --machine ia32 --frames 1 w:1234 1238 w:abcd000
 cat >wanted <<'END'
-machine ia32, 1 frame, TLB of 16 entries in sets of 4, policy clock
+machine ia32, 1 frame, TLB 16:4, policy clock
 
 1. write 1234
    +-----------+--------+--------+
