@@ -46,6 +46,7 @@ static void print_help(void)
          "                           as disk=8500 for compressed memory\n"
          "  --tlb SPEC               as for `onelevel sim` (default: skylake)\n"
          "  --jobs N                 processes at a time (default: the processors that there are)\n"
+         "  --format NAME            the form of TRACE, as for `onelevel sim`\n"
          "  --keep FILE              keep the recording of PROGRAM\n"
          "  -o, --output FILE        write the advice there\n"
          "  --json                   as one JSON object\n"
@@ -115,6 +116,7 @@ static bool parse_option(int option, const char *argument, struct ol_advise *adv
         good = parse_number("--jobs", optarg, 1, JOBS_MAX, &number);
         advise->jobs = (unsigned)number;
         return good;
+    case 'F': return ol_parse_trace_format(optarg, &advise->format);
     case 'k': advise->keep = optarg; return true;
     case 'o': advise->output = optarg; return true;
     case 'j': advise->json = true; return true;
@@ -141,21 +143,15 @@ static bool take_subject(int count, char **arguments, bool dashes, struct ol_adv
 
 static bool parse_arguments(int argc, char **argv, struct ol_advise *advise)
 {
-    static const struct option options[] = {{"slack", required_argument, NULL, 's'},
-                                            {"thrash", required_argument, NULL, 't'},
-                                            {"ram", required_argument, NULL, 'r'},
-                                            {"policy", required_argument, NULL, 'p'},
-                                            {"no-policies", no_argument, NULL, 'n'},
-                                            {"reference", required_argument, NULL, 'R'},
-                                            {"cost", required_argument, NULL, 'c'},
-                                            {"tlb", required_argument, NULL, 'T'},
-                                            {"jobs", required_argument, NULL, 'J'},
-                                            {"keep", required_argument, NULL, 'k'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"slack", required_argument, NULL, 's'}, {"thrash", required_argument, NULL, 't'},
+        {"ram", required_argument, NULL, 'r'},   {"policy", required_argument, NULL, 'p'},
+        {"no-policies", no_argument, NULL, 'n'}, {"reference", required_argument, NULL, 'R'},
+        {"cost", required_argument, NULL, 'c'},  {"tlb", required_argument, NULL, 'T'},
+        {"jobs", required_argument, NULL, 'J'},  {"format", required_argument, NULL, 'F'},
+        {"keep", required_argument, NULL, 'k'},  {"output", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
     *advise = (struct ol_advise){
         .slack = 1.05, .thrash = 2, .reference_ps = REFERENCE_PS, .jobs = ol_processors(), .policies = true};
     if (!parse_cost("default", advise) || !parse_tlb("skylake", advise) ||

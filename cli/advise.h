@@ -17,6 +17,7 @@ enum { OL_ADVISE_SHIFT = 12, OL_ADVISE_LARGE_SHIFT = 21, OL_ADVISE_POLICIES_MAX 
 
 struct ol_advise {
     const char *trace;
+    enum ol_trace_format format;
     const char *name;               /* of what the advice is about */
     char **program;                 /* NULL: a trace was given */
     const char *keep;               /* where the recording stays; NULL: nowhere */

@@ -44,13 +44,12 @@ static bool read_small(const struct ol_advise *advise, struct ol_advice *advice)
 {
     struct ol_stream stream;
     struct ol_page_size size;
-    if (!ol_stream_open(&stream, advise->trace, OL_TRACE_DETECT, OL_ADVISE_SHIFT)) return false;
+    if (!ol_stream_open(&stream, advise->trace, advise->format, OL_ADVISE_SHIFT)) return false;
     bool good = ol_histogram_read(&advice->histogram, &stream);
     uint64_t *const pages = good ? sorted_pages(&stream) : NULL;
     if (pages) ol_page_size_of(pages, advice->histogram.pages, OL_ADVISE_SHIFT, OL_ADVISE_LARGE_SHIFT, &size);
     if (pages) advice->large_waste_bytes = size.waste_bytes;
-    const enum ol_trace_format format = ol_trace_format(stream.trace);
-    advice->has_large = format == OL_TRACE_NATIVE || format == OL_TRACE_LACKEY || format == OL_TRACE_DIN;
+    advice->has_large = ol_trace_has_addresses(stream.trace);
     free(pages);
     ol_stream_close(&stream);
     return good && pages;
@@ -93,7 +92,7 @@ static bool find_large(const struct ol_advise *advise, struct ol_advice *advice)
     struct ol_stream stream;
     struct ol_histogram histogram;
     if (!advice->has_large) return true;
-    if (!ol_stream_open(&stream, advise->trace, OL_TRACE_DETECT, OL_ADVISE_LARGE_SHIFT)) return false;
+    if (!ol_stream_open(&stream, advise->trace, advise->format, OL_ADVISE_LARGE_SHIFT)) return false;
     const bool good = ol_histogram_read(&histogram, &stream);
     ol_stream_close(&stream);
     if (good) {
@@ -157,8 +156,13 @@ static bool compare_policies_at(const struct ol_advise *advise, uint32_t frames,
         ol_error("no memory to compare policies");
         return false;
     }
-    *sweep = (struct ol_sweep){
-        .trace = advise->trace, .rows = rows, .shard = 1, .shards = 1, .jobs = advise->jobs, .quiet = advise->quiet};
+    *sweep = (struct ol_sweep){.trace = advise->trace,
+                               .format = advise->format,
+                               .rows = rows,
+                               .shard = 1,
+                               .shards = 1,
+                               .jobs = advise->jobs,
+                               .quiet = advise->quiet};
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy && count < OL_ADVISE_POLICIES_MAX; policy++) {
         const bool is_opt = *policy == &ol_policy_opt && advice->histogram.runs <= RUNS_MAX;
         if (strcmp((*policy)->name, advise->policy.text) == 0) continue;

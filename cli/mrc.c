@@ -48,9 +48,10 @@ static void print_help(void)
          "  --sample-pages N         the same, but the rate falls until N pages are enough (SHARDS, fixed size):\n"
          "                           constant memory, whatever the trace\n"
          "\n"
-         "  --format csv|text|json   csv (default) has a line of keys, then one for each size; text is for people,\n"
-         "                           and leaves sizes out if there are many\n"
-         "  --json                   the same as --format json\n"
+         "  --format NAME            the form of TRACE, as for `onelevel sim`\n"
+         "  --csv                    a line of keys, then one for each size (the default)\n"
+         "  --text                   for people: aligned, and some of the sizes if there are many\n"
+         "  --json                   one JSON object\n"
          "\n"
          "Between two lines the miss-ratio curve does not change. A sampled one has, instead of faults, the least\n"
          "and the most that the miss ratio is, with 99 % confidence for each size. All others are exact.");
@@ -160,6 +161,7 @@ static bool parse_option(int option, const char *argument, struct ol_mrc *mrc)
     case 'z': return ol_parse_page_size(optarg, &mrc->page_shift);
     case 'C': mrc->form = OL_TABLE_CSV; return true;
     case 't': mrc->form = OL_TABLE_TEXT; return true;
+    case 'F': return ol_parse_trace_format(optarg, &mrc->format);
     case 'j': mrc->form = OL_TABLE_JSON; return true;
     case 'h': mrc->help = true; return true;
     case ':': ol_error("mrc: %s wants a value; `onelevel help mrc` explains it", argument); return false;
@@ -192,6 +194,7 @@ static bool parse_arguments(int argc, char **argv, struct ol_mrc *mrc)
                                             {"sample", required_argument, NULL, 'r'},
                                             {"sample-pages", required_argument, NULL, 'n'},
                                             {"page-size", required_argument, NULL, 'z'},
+                                            {"format", required_argument, NULL, 'F'},
                                             {"csv", no_argument, NULL, 'C'},
                                             {"text", no_argument, NULL, 't'},
                                             {"json", no_argument, NULL, 'j'},
@@ -219,7 +222,7 @@ int ol_cmd_mrc(int argc, char **argv)
         print_help();
         return OL_EXIT_OK;
     }
-    if (!ol_stream_open(&stream, mrc.trace, OL_TRACE_DETECT, mrc.page_shift)) return OL_EXIT_FAILURE;
+    if (!ol_stream_open(&stream, mrc.trace, mrc.format, mrc.page_shift)) return OL_EXIT_FAILURE;
     bool good;
     if (mrc.curve != OL_MRC_MISS_RATIO) good = ol_mrc_windows(&mrc, &stream);
     else if (mrc.rate || mrc.sample_pages) good = ol_mrc_sampled(&mrc, &stream);

@@ -14,6 +14,7 @@ enum ol_mrc_curve { OL_MRC_MISS_RATIO, OL_MRC_WORKING_SET, OL_MRC_REUSE, OL_MRC_
 
 struct ol_mrc {
     const char *trace;
+    enum ol_trace_format format;
     const char *policy_text, *policy_parameters;
     const struct ol_policy_ops *policy;
     enum ol_mrc_curve curve;

@@ -129,7 +129,7 @@ static bool choose_sizes(struct ol_mrc *mrc)
         ol_error("mrc: standard input can be read once only; give --sizes");
         return false;
     }
-    if (!ol_stream_open(&stream, mrc->trace, OL_TRACE_DETECT, mrc->page_shift)) return false;
+    if (!ol_stream_open(&stream, mrc->trace, mrc->format, mrc->page_shift)) return false;
     bool good;
     do good = ol_stream_next(&stream, &batch);
     while (good && batch.count);

@@ -13,6 +13,7 @@
 #include "cli/sim_account.h"
 #include "cli/sim_ideal.h"
 #include "cli/sim_setup.h"
+#include "cli/stream.h"
 #include "trace/reader.h"
 
 enum { BATCH = 4096 /* references read at once */ };
@@ -216,14 +217,6 @@ static bool parse_machine(const char *text, struct arguments *arguments)
     return false;
 }
 
-static bool parse_format(const char *text, struct arguments *arguments)
-{
-    arguments->format = ol_trace_format_find(text);
-    if (arguments->format != OL_TRACE_DETECT) return true;
-    ol_error("--format %s: expected native, lackey, pages, din, csv or oracleGeneral", text);
-    return false;
-}
-
 /* `argument` is the one that getopt_long looked at last. */
 static bool parse_option(int option, const char *argument, struct arguments *arguments)
 {
@@ -238,7 +231,7 @@ static bool parse_option(int option, const char *argument, struct arguments *arg
     case 'n': return parse_numa(optarg, arguments);
     case 'c': return parse_cost(optarg, arguments);
     case 's': return parse_slice(optarg, arguments);
-    case 'F': return parse_format(optarg, arguments);
+    case 'F': return ol_parse_trace_format(optarg, &arguments->format);
     case 'j': arguments->json = true; return true;
     case 'h': arguments->help = true; return true;
     case ':': ol_error("sim: %s wants a value; `onelevel help sim` explains the options", argument); return false;

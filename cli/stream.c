@@ -5,6 +5,20 @@
 
 enum { SHIFT_LEAST = 9, SHIFT_MOST = 30 };
 
+bool ol_parse_trace_format(const char *text, enum ol_trace_format *format)
+{
+    *format = ol_trace_format_find(text);
+    if (*format != OL_TRACE_DETECT) return true;
+    ol_error("--format %s: expected native, lackey, pages, din, csv or oracleGeneral", text);
+    return false;
+}
+
+bool ol_trace_has_addresses(const struct ol_trace *trace)
+{
+    const enum ol_trace_format format = ol_trace_format(trace);
+    return format == OL_TRACE_NATIVE || format == OL_TRACE_LACKEY || format == OL_TRACE_DIN;
+}
+
 bool ol_parse_page_size(const char *text, unsigned *page_shift)
 {
     uint64_t bytes;

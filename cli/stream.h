@@ -16,6 +16,12 @@ struct ol_stream {
 bool ol_stream_open(struct ol_stream *stream, const char *path, enum ol_trace_format format, unsigned page_shift);
 void ol_stream_close(struct ol_stream *stream);
 
+/* The name of a form of trace. False after a message. */
+bool ol_parse_trace_format(const char *text, enum ol_trace_format *format);
+
+/* Does the trace have addresses? Else it is a list of pages, of whatever size. Valid once something was read. */
+bool ol_trace_has_addresses(const struct ol_trace *trace);
+
 /* A page size that traces can be read with: a power of two from 512 bytes to 1 GiB. False after a message. */
 bool ol_parse_page_size(const char *text, unsigned *page_shift);
 

@@ -38,6 +38,7 @@ static void print_help(void)
          "                           pages is never touched (waste_bytes, told from pieces of 512 bytes or of\n"
          "                           what the trace tells apart) and how large page tables are (table_bytes,\n"
          "                           a tree as on AMD64)\n"
+         "  --format NAME            the form of TRACE, as for `onelevel sim`\n"
          "  -o, --output FILE        keep results in FILE as they come; if it is there, go on with it\n"
          "  --shard I/N              simulate part I of N parts only; `onelevel sweep merge` joins them\n"
          "  --jobs N                 processes at a time (default: the processors that there are)\n"
@@ -114,6 +115,7 @@ static bool parse_option(int option, const char *argument, struct ol_sweep *swee
     case 'p': return ol_sweep_parse_policies(optarg, sweep);
     case 'm': return ol_sweep_parse_machines(optarg, sweep);
     case 'z': return parse_page_sizes(optarg, sweep);
+    case 'F': return ol_parse_trace_format(optarg, &sweep->format);
     case 'o': sweep->results = optarg; return true;
     case 'T': return parse_tlb(optarg, sweep);
     case 's': return parse_shard(optarg, sweep);
@@ -135,6 +137,7 @@ static bool parse_arguments(int argc, char **argv, struct ol_sweep *sweep)
                                             {"policy", required_argument, NULL, 'p'},
                                             {"machine", required_argument, NULL, 'm'},
                                             {"page-size", required_argument, NULL, 'z'},
+                                            {"format", required_argument, NULL, 'F'},
                                             {"output", required_argument, NULL, 'o'},
                                             {"tlb", required_argument, NULL, 'T'},
                                             {"shard", required_argument, NULL, 's'},
@@ -213,12 +216,13 @@ static json_t *make_header(const struct ol_sweep *sweep)
     char text[32];
     if (!identify(sweep->trace, &bytes, &hash)) return NULL;
     (void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)hash);
-    json_t *const header = json_pack(
-        "{s:i, s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:[i, i]}", "onelevel_sweep", 1, "trace", sweep->trace,
-        "trace_bytes", (json_int_t)bytes, "trace_xxh64", text, "rows", (json_int_t)sweep->rows_count, "machines",
-        names_json(sweep, true), "policies", names_json(sweep, false), "page_bytes", list_json(&sweep->page_bytes),
-        "frames", list_json(&sweep->frames), "ram_bytes", list_json(&sweep->ram_bytes), "tlb", sweep->tlb_text, "shard",
-        (int)sweep->shard, (int)sweep->shards);
+    json_t *const header =
+        json_pack("{s:i, s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:[i, i]}", "onelevel_sweep", 1,
+                  "trace", sweep->trace, "trace_bytes", (json_int_t)bytes, "trace_xxh64", text, "rows",
+                  (json_int_t)sweep->rows_count, "machines", names_json(sweep, true), "policies",
+                  names_json(sweep, false), "page_bytes", list_json(&sweep->page_bytes), "frames",
+                  list_json(&sweep->frames), "ram_bytes", list_json(&sweep->ram_bytes), "tlb", sweep->tlb_text,
+                  "format", ol_trace_format_names[sweep->format], "shard", (int)sweep->shard, (int)sweep->shards);
     if (!header) ol_error("no memory for what is swept");
     return header;
 }

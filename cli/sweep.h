@@ -48,6 +48,7 @@ struct ol_sweep_list {
 
 struct ol_sweep {
     const char *trace, *results; /* results: NULL: no file */
+    enum ol_trace_format format;
     const struct ol_sim_format *machines[32];
     unsigned machines_count;
     struct ol_policy_choice policies[64];

@@ -248,12 +248,12 @@ static bool check_policies(const struct ol_sweep *sweep)
     return true;
 }
 
-/* The highest address of the trace, which decides what machines it fits. False after a message. */
-static bool find_highest(const struct ol_sweep *sweep, ol_va *highest)
+/* The highest address of the trace, which decides what machines it fits; of a list of pages, as if they had PAGE_SHIFT.
+ * False after a message. */
+static bool find_highest(const struct ol_sweep *sweep, ol_va *highest, bool *addresses)
 {
-    enum { COARSEST = 30 };
     static struct ol_reference references[OL_NUMBERING_BATCH_MAX];
-    const struct ol_trace_options reading = {.page_shift = COARSEST, .last_va = UINT64_MAX};
+    const struct ol_trace_options reading = {.format = sweep->format, .page_shift = PAGE_SHIFT, .last_va = UINT64_MAX};
     struct ol_trace *trace;
     char message[512];
     size_t count;
@@ -269,10 +269,16 @@ static bool find_highest(const struct ol_sweep *sweep, ol_va *highest)
             if (references[i].va > *highest) *highest = references[i].va;
     } while (good && count);
     if (!good) ol_error("%s", ol_trace_message(trace));
-    /* Lists of pages were read as if those had that size. */
-    if (ol_trace_format(trace) == OL_TRACE_PAGES || ol_trace_format(trace) == OL_TRACE_CSV) *highest = 0;
+    *addresses = ol_trace_has_addresses(trace);
     ol_trace_close(trace);
     return good;
+}
+
+/* Does the machine have that address, or as many pages? */
+static bool reaches(const struct ol_sim_format *machine, ol_va highest, bool addresses)
+{
+    if (addresses) return highest <= machine->is.last_va;
+    return highest >> PAGE_SHIFT <= machine->is.last_va >> machine->is.page_shift;
 }
 
 /* Leaves out the machines whose addresses do not reach far enough for the trace. False after a message. */
@@ -280,18 +286,19 @@ static bool fit_machines(struct ol_sweep *sweep)
 {
     ol_va highest = 0;
     unsigned kept = 0;
-    bool any = false;
+    bool any = false, addresses = true;
     for (unsigned m = 0; m < sweep->machines_count; m++) any = any || sweep->machines[m];
-    if (any && !find_highest(sweep, &highest)) return false;
+    if (any && !find_highest(sweep, &highest, &addresses)) return false;
     for (unsigned m = 0; m < sweep->machines_count; m++) {
         const struct ol_sim_format *const machine = sweep->machines[m];
         if (machine && sweep->page_bytes.count) {
             ol_error("sweep: --page-size is for machine ideal; %s has pages of its own", machine->is.name);
             return false;
         }
-        if (machine && highest > machine->is.last_va)
-            ol_error("left out: machine %s, whose addresses end at %llx; the trace has %llx", machine->is.name,
-                     (unsigned long long)machine->is.last_va, (unsigned long long)highest);
+        if (machine && !reaches(machine, highest, addresses))
+            ol_error("left out: machine %s, whose addresses end at %llx; the trace has %s%llx", machine->is.name,
+                     (unsigned long long)machine->is.last_va, addresses ? "" : "page ",
+                     (unsigned long long)(addresses ? highest : highest >> PAGE_SHIFT));
         else sweep->machines[kept++] = machine;
     }
     sweep->machines_count = kept;

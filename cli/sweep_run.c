@@ -44,7 +44,7 @@ static bool run_ideal(const struct ol_sweep *sweep, const struct piece *piece, u
         machines[i] = ol_ideal_make(first->policy, sweep->rows[piece->rows[i]].frames);
         if (!machines[i]) return false; /* the process ends, and its memory with it */
     }
-    if (!ol_stream_open(&stream, sweep->trace, OL_TRACE_DETECT, first->page_shift)) return false;
+    if (!ol_stream_open(&stream, sweep->trace, sweep->format, first->page_shift)) return false;
     if (!ol_ideal_replay(&stream, first->policy->policy, machines, piece->count)) return false;
     for (unsigned i = 0; i < piece->count; i++) {
         struct ol_ideal_counters count;
@@ -69,7 +69,8 @@ static bool run_format(const struct ol_sweep *sweep, const struct ol_sweep_row *
                                                  .policy = row->policy->policy,
                                                  .policy_parameters = row->policy->parameters,
                                                  .policy_text = row->policy->text};
-    const struct ol_trace_options reading = {.page_shift = row->page_shift, .last_va = row->machine->is.last_va};
+    const struct ol_trace_options reading = {
+        .format = sweep->format, .page_shift = row->page_shift, .last_va = row->machine->is.last_va};
     struct ol_sim_setup setup;
     struct ol_sim_counters machine;
     struct ol_statistics core;
@@ -142,7 +143,7 @@ static unsigned granule_of(const struct ol_sweep *sweep)
 {
     char message[512];
     for (unsigned shift = GRANULE_LEAST; shift <= GRANULE_MOST; shift++) {
-        const struct ol_trace_options reading = {.page_shift = shift, .last_va = UINT64_MAX};
+        const struct ol_trace_options reading = {.format = sweep->format, .page_shift = shift, .last_va = UINT64_MAX};
         struct ol_trace *trace;
         if (ol_trace_open(sweep->trace, &reading, &trace, message, sizeof(message)) != OL_TRACE_OK) continue;
         ol_trace_close(trace);
@@ -155,8 +156,7 @@ static unsigned granule_of(const struct ol_sweep *sweep)
 /* A list of pages says nothing of their size. False after a message. */
 static bool has_addresses(const struct ol_stream *stream)
 {
-    const enum ol_trace_format format = ol_trace_format(stream->trace);
-    if (format == OL_TRACE_NATIVE || format == OL_TRACE_LACKEY || format == OL_TRACE_DIN) return true;
+    if (ol_trace_has_addresses(stream->trace)) return true;
     ol_error("sweep: --page-size wants addresses; this trace is a list of pages, of whatever size");
     return false;
 }
@@ -167,7 +167,7 @@ static bool study_page_sizes(struct ol_sweep *sweep)
     const unsigned granule = granule_of(sweep);
     struct ol_stream stream;
     struct ol_batch batch = {.count = 1};
-    if (!granule || !ol_stream_open(&stream, sweep->trace, OL_TRACE_DETECT, granule)) return false;
+    if (!granule || !ol_stream_open(&stream, sweep->trace, sweep->format, granule)) return false;
     bool good = true;
     while (good && batch.count) good = ol_stream_next(&stream, &batch) && has_addresses(&stream);
     const uint32_t count = ol_numbering_pages(stream.numbering);

@@ -96,6 +96,11 @@ awk -F, 'NR == FNR { split($0, part, " "); exact[part[1]] = part[2]; next }
 expect 0 mrc --sample 0.3 --json "$trace"
 says out '"sampled_pages"'
 
+expect 2 mrc --format tea "$trace"
+says err '--format tea: expected native'
+"$onelevel" trace convert --to oracleGeneral -o "$folder/oracle" "$trace"
+expect 0 mrc --format oracleGeneral --sizes 50 "$folder/oracle"
+says out "50,$(faults lru 50),"
 expect 2 mrc
 says err 'expected one TRACE'
 expect 2 mrc --sizes 3,x "$trace"

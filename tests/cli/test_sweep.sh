@@ -160,6 +160,11 @@ printf '1\n2\n' >"$folder/list"
 expect 1 sweep --ram 2M --page-size 4K,8K --quiet "$folder/list"
 says err 'wants addresses'
 
+"$onelevel" trace convert --to oracleGeneral -o "$folder/oracle" "$trace"
+expect 0 sweep --format oracleGeneral --frames 40 --machine ideal,vax --policy fifo --quiet "$folder/oracle"
+grep '^ideal,fifo,4096,40,' "$folder/rows" | cut -d , -f 6-9 >"$folder/wanted"
+grep '^ideal' "$folder/out" | cut -d , -f 6-9 >"$folder/got"
+same "$folder/got" "$folder/wanted"
 expect 2 sweep "$trace"
 says err 'expected --frames LIST or --ram LIST'
 expect 2 sweep --frames 1 --ram 1M "$trace"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The curves of LRU and OPT for all sizes in one pass, against the simulation of each size; a sampled one against the
- * exact one and its own bound. On random traces, and on recorded ones (tests/data).
+ * The curves of LRU and OPT for all sizes in one pass, against the simulation of each size; OPT's against all policies;
+ * sampled ones against the exact one and their own bound. On random traces, and on recorded ones (tests/data).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,12 +175,26 @@ static void read_trace(const char *path, struct curves *curves)
     count(curves);
 }
 
+/* Every policy has at least OPT's faults, and at least one for each page; all have the same if every page fits. */
+static void compare_policies(const struct curves *curves)
+{
+    for (uint32_t frames = 12; frames < 2 * curves->pages; frames *= 3) {
+        uint64_t opt = curves->references;
+        for (uint32_t d = 1; d <= frames && d <= curves->pages; d++) opt -= curves->opt[d];
+        for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+            assert_true(simulated(curves, *policy, frames) >= opt);
+    }
+    for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+        if (!(*policy)->surplus) assert_int_equal(simulated(curves, *policy, curves->pages), curves->pages);
+}
+
 static void test_recorded(void **state)
 {
     (void)state;
     struct curves curves;
     read_trace(OL_TEST_DATA "/true.lackey.zst", &curves);
     compare(&curves, 1);
+    compare_policies(&curves);
     release(&curves);
     read_trace(OL_TEST_DATA "/perl.trace", &curves);
     assert_true(curves.pages > 700);

@@ -128,20 +128,50 @@ static void test_all_have_models(void **state)
     }
 }
 
-/* More frames never mean more faults. */
+/* LRU and OPT: what is in a memory is in every larger one, at any time. So a reference that hits there hits here, too.
+ */
 static void test_inclusion(void **state)
 {
     (void)state;
-    static const char *const stacks[] = {"lru", "opt"};
-    for (unsigned i = 0; i < 2; i++) {
-        for (unsigned kind = 0; kind < KINDS; kind++) {
-            make_trace(kind, 70 + kind);
-            uint64_t before = UINT64_MAX;
-            for (uint32_t frames = 1; frames <= FRAMES_MAX; frames++) {
-                const uint64_t faults = ideal_faults(stacks[i], frames);
-                assert_true(faults <= before);
-                before = faults;
+    static const struct ol_policy_ops *const stacks[] = {&ol_policy_lru, &ol_policy_opt};
+    for (unsigned at = 0; at < 2 * KINDS; at++) {
+        struct ol_ideal *ideal[FRAMES_MAX];
+        struct ol_future *future = ol_future_create();
+        struct ol_batch batch;
+        uint64_t before[FRAMES_MAX] = {0};
+        make_trace(at / 2, 70 + at / 2);
+        const struct ol_batch whole = {.pages = trace.page, .count = trace.length, .pages_total = MODEL_PAGES};
+        assert_true(ol_future_add(future, &whole));
+        for (uint32_t i = 0; i < FRAMES_MAX; i++)
+            assert_int_equal(ol_ideal_create(stacks[at % 2], NULL, i + 1, &ideal[i]), OL_OK);
+        for (size_t reference = 0; reference < trace.length; reference++) {
+            bool hit_below = false;
+            ol_future_batch(future, reference, 1, &batch);
+            for (uint32_t i = 0; i < FRAMES_MAX; i++) {
+                struct ol_ideal_counters count;
+                assert_int_equal(ol_ideal_run(ideal[i], &batch), OL_OK);
+                ol_ideal_get_counters(ideal[i], &count);
+                const bool hit = count.faults == before[i];
+                assert_true(hit || !hit_below);
+                hit_below = hit;
+                before[i] = count.faults;
             }
+        }
+        for (uint32_t i = 0; i < FRAMES_MAX; i++) ol_ideal_destroy(ideal[i]);
+        ol_future_destroy(future);
+    }
+}
+
+/* No policy has fewer faults than OPT. */
+static void test_opt_is_best(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        make_trace(kind, 700 + kind);
+        for (uint32_t frames = 1; frames <= FRAMES_MAX; frames += 1 + frames / 8) {
+            const uint64_t least = ideal_faults("opt", frames);
+            for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
+                assert_true(ideal_faults((*policy)->name, frames) >= least);
         }
     }
 }
@@ -207,7 +237,7 @@ static void test_resident_sum(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[MODELS_MAX + 4];
+    struct CMUnitTest tests[MODELS_MAX + 5];
     unsigned count = 0;
     for (; count < models_count; count++)
         tests[count] = (struct CMUnitTest){
@@ -215,6 +245,7 @@ int main(void)
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_resident_sum);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_all_have_models);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_inclusion);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_opt_is_best);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_counts);
     return _cmocka_run_group_tests("policies", tests, count, NULL, NULL);
 }
