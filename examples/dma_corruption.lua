@@ -72,6 +72,12 @@ victim:discard(hungry, 4)
 print("\nPinned, with a list of " .. transfer(disk, "list") .. " segments: everything arrives, nobody is harmed.")
 transfer(m:device{segments = 1}, "bounce")
 print("A device without lists, by a contiguous bounce buffer: the same.")
+local own = m:bus_take(2) -- a buffer of the driver's own, of neighbouring frames that no process ever has
+disk:receive({{own, 2 * page}}, packet)
+disk:run()
+equal(m:peek(own, 2 * page), packet, "the packet in the driver's buffer")
+m:bus_give(own, 2)
+print("Into a contiguous buffer of the driver's own: the same.")
 local guarded = m:device{segments = 1, iommu = true}
 transfer(guarded, "iommu")
 print("Behind an IOMMU the scattered frames are one run of addresses: the same.")

@@ -170,7 +170,8 @@ enum ol_map_flags {
     OL_MAP_LARGE = 8,   /* the first touch brings in zeros for a whole large page, if there is memory for one and the
                            system has large pages; without this flag large entries are made when all their pages have
                            been touched */
-    OL_MAP_SHARED = 4,  /* forks have the same pages, not copies; other spaces may, by ol_region_share */
+    OL_MAP_SHARED = 4,  /* forks have the same pages, not copies; other spaces may, by ol_region_share. A copy of the
+                           process (ol_system_fork_done) has copies */
 };
 
 /* A region of zeros. Without OL_MAP_FIXED, in the first gap that is large enough, at or above `va` if there is one
