@@ -259,6 +259,18 @@ static bool take_block(struct process *process, uint32_t parts, const uint32_t *
     return true;
 }
 
+static uint8_t event_of(enum ol_wire_type type)
+{
+    switch (type) {
+    case OL_WIRE_MAP: return OL_TRACE_MAP;
+    case OL_WIRE_MAP_PLAIN: return OL_TRACE_MAP_PLAIN;
+    case OL_WIRE_UNMAP: return OL_TRACE_UNMAP;
+    case OL_WIRE_MOVE: return OL_TRACE_MOVE;
+    case OL_WIRE_DISCARD: return OL_TRACE_DISCARD;
+    default: return OL_TRACE_BREAK;
+    }
+}
+
 static void take_range(const struct ol_record *record, struct process *process, enum ol_wire_type type,
                        const uint32_t *words)
 {
@@ -275,7 +287,7 @@ static void take_range(const struct ol_record *record, struct process *process, 
         }
         return;
     }
-    one.event = type == OL_WIRE_MAP ? OL_TRACE_MAP : type == OL_WIRE_UNMAP ? OL_TRACE_UNMAP : OL_TRACE_BREAK;
+    one.event = event_of(type);
     ol_native_append(process->writer, &one);
 }
 
@@ -388,7 +400,10 @@ static uint32_t length_of(uint32_t word)
     case OL_WIRE_FORK: return 2;
     case OL_WIRE_BLOCK: return value > 0 && value <= OL_WIRE_PARTS_MAX ? 2 + 3 * value : 0;
     case OL_WIRE_MAP:
+    case OL_WIRE_MAP_PLAIN:
     case OL_WIRE_UNMAP:
+    case OL_WIRE_MOVE:
+    case OL_WIRE_DISCARD:
     case OL_WIRE_BREAK:
     case OL_WIRE_READ:
     case OL_WIRE_WRITE: return 5;

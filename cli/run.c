@@ -67,6 +67,8 @@ static void usage(FILE *to)
           "experiments:\n"
           "  --faults WAY        how faults come: userfaultfd, protection (slower, works in every\n"
           "                      container), or auto, the better one that is allowed here (default)\n"
+          "  --exact             with --resident: one page leaves at a fault, when none is free, and\n"
+          "                      nothing is brought in ahead: counts as simulators count\n"
           "  --no-move           with userfaultfd: copy pages as on kernels before 6.8\n"
           "\n"
           "Processes that the program forks share the budget with it; `onelevel limit` changes it while\n"
@@ -97,6 +99,7 @@ enum option_key {
     OPT_NO_PREFETCH,
     OPT_FAULTS,
     OPT_NO_MOVE,
+    OPT_EXACT,
     OPT_CHILDREN,
     OPT_JSON,
     OPT_QUIET,
@@ -113,6 +116,7 @@ static const struct option long_options[] = {{"ram", required_argument, NULL, OP
                                              {"no-prefetch", no_argument, NULL, OPT_NO_PREFETCH},
                                              {"faults", required_argument, NULL, OPT_FAULTS},
                                              {"no-move", no_argument, NULL, OPT_NO_MOVE},
+                                             {"exact", no_argument, NULL, OPT_EXACT},
                                              {"children", no_argument, NULL, OPT_CHILDREN},
                                              {"stats-json", required_argument, NULL, OPT_JSON},
                                              {"quiet", no_argument, NULL, OPT_QUIET},
@@ -197,6 +201,7 @@ static bool take_option(struct run_command *command, int key)
     case OPT_COMPRESSED: return take_budget("--compressed", optarg, &options->compressed_bytes);
     case OPT_SWAP: return take_text("--swap", optarg, command->shared->swap);
     case OPT_SWAP_SIZE: return take_size("--swap-size", optarg, &options->swap_bytes);
+    case OPT_EXACT: options->exact = options->no_prefetch = true; return true;
     case OPT_ENCRYPT: options->encrypt = true; return true;
     case OPT_POLICY: return take_policy(optarg, command->shared->policy);
     case OPT_NO_PREFETCH: options->no_prefetch = true; return true;

@@ -40,6 +40,7 @@ struct arguments {
     uint32_t slice; /* references that a processor makes in turn; 0: it has threads of the trace */
     bool ideal;     /* the machine */
     bool json;
+    bool managed;
     bool help;
 };
 
@@ -100,6 +101,8 @@ static void print_help(void)
     printf("  --format native|lackey|pages|din|csv|oracleGeneral\n"
            "                           the form of TRACE (default: found out from its beginning; oracleGeneral by the\n"
            "                           file's name)\n"
+           "  --managed                on the ideal machine: only references to memory that `onelevel run` would\n"
+           "                           manage, which a recorded trace tells; pages that are unmapped leave\n"
            "  --json                   print one JSON object\n");
 }
 
@@ -233,6 +236,7 @@ static bool parse_option(int option, const char *argument, struct arguments *arg
     case 's': return parse_slice(optarg, arguments);
     case 'F': return ol_parse_trace_format(optarg, &arguments->format);
     case 'j': arguments->json = true; return true;
+    case 'M': arguments->managed = true; return true;
     case 'h': arguments->help = true; return true;
     case ':': ol_error("sim: %s wants a value; `onelevel help sim` explains the options", argument); return false;
     default: ol_error("sim: there is no option %s; `onelevel help sim` lists them", argument); return false;
@@ -255,6 +259,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         {"slice", required_argument, NULL, 's'},
         {"format", required_argument, NULL, 'F'},
         {"json", no_argument, NULL, 'j'},
+        {"managed", no_argument, NULL, 'M'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -280,6 +285,10 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         return false;
     }
     if (!ol_large_pages_parse(arguments->large_text, &arguments->machine->is, &arguments->large)) return false;
+    if (arguments->managed && !arguments->ideal) {
+        ol_error("sim: --managed is for --machine ideal");
+        return false;
+    }
     if (optind != argc - 1) {
         ol_error("sim: expected one TRACE, a file or -, after the options");
         return false;
@@ -390,6 +399,7 @@ int ol_cmd_sim(int argc, char **argv)
                                            .format = arguments.format,
                                            .page_shift = arguments.machine->is.page_shift,
                                            .frames = arguments.frames,
+                                           .managed = arguments.managed,
                                            .json = arguments.json};
         return ol_sim_ideal(&ideal) ? OL_EXIT_OK : OL_EXIT_FAILURE;
     }

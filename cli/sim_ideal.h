@@ -14,6 +14,7 @@ struct ol_sim_ideal {
     enum ol_trace_format format;
     unsigned page_shift;
     uint32_t frames;
+    bool managed; /* only what onelevel run would manage */
     bool json;
 };
 

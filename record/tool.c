@@ -494,26 +494,44 @@ static IRSB *instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayo
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
 
+/* The system call that is being made, as far as the events in it need to know. */
+static UInt call_number;
+static UWord call_flags; /* of mmap */
+
+/* Anonymous private memory that the program lets the kernel place: its data, but for stacks and code. */
+static Bool is_plain(Bool executable)
+{
+    enum { MAP_GROWSDOWN = 0x100, MAP_LOCKED = 0x2000, MAP_STACK = 0x20000, MAP_HUGETLB = 0x40000 };
+    enum { ALL = 0xff | MAP_GROWSDOWN | MAP_LOCKED | MAP_STACK | MAP_HUGETLB }; /* 0xff: kinds, fixed places, 32 bits */
+    return call_number == __NR_mmap && (call_flags & ALL) == (VKI_MAP_PRIVATE | VKI_MAP_ANONYMOUS) && !executable;
+}
+
 static void on_map(Addr address, SizeT bytes, Bool readable, Bool writable, Bool executable, ULong handle)
 {
-    (void)readable, (void)writable, (void)executable, (void)handle;
-    put_range(OL_WIRE_MAP, address, bytes);
+    (void)readable, (void)writable, (void)handle;
+    if (call_number == __NR_mremap) return;
+    put_range(is_plain(executable) ? OL_WIRE_MAP_PLAIN : OL_WIRE_MAP, address, bytes);
 }
 
 static void on_unmap(Addr address, SizeT bytes)
 {
-    put_range(OL_WIRE_UNMAP, address, bytes);
+    if (call_number != __NR_mremap) put_range(OL_WIRE_UNMAP, address, bytes);
 }
 
-static void on_remap(Addr from, Addr to, SizeT bytes)
+/* Tells the whole of an mremap at once, which Valgrind tells in pieces. */
+static void after_remap(const UWord *arguments, Addr to)
 {
-    on_unmap(from, bytes);
-    put_range(OL_WIRE_MAP, to, bytes);
+    put_range(OL_WIRE_MOVE, arguments[0], arguments[1]);
+    put_range(OL_WIRE_MAP, to, arguments[2]);
 }
 
+/* Before the first growth, where the heap begins. */
 static void on_break_up(Addr address, SizeT bytes, ThreadId thread)
 {
+    static Bool told = False;
     (void)thread;
+    if (!told) put_range(OL_WIRE_BREAK, address, 0);
+    told = True;
     put_range(OL_WIRE_BREAK, address + bytes, 0);
 }
 
@@ -576,13 +594,20 @@ static void after_fork(ThreadId thread)
 /* A program that is executed leaves no time for it later. */
 static void before_call(ThreadId thread, UInt number, UWord *arguments, UInt count)
 {
-    (void)thread, (void)arguments, (void)count;
+    (void)thread, (void)count;
     if (number == __NR_execve || number == __NR_execveat) flush();
+    call_number = number;
+    call_flags = number == __NR_mmap ? arguments[3] : 0;
 }
 
 static void after_call(ThreadId thread, UInt number, UWord *arguments, UInt count, SysRes result)
 {
-    (void)thread, (void)number, (void)arguments, (void)count, (void)result;
+    enum { MADV_DONTNEED = 4 };
+    (void)thread, (void)count;
+    call_number = 0;
+    if (sr_isError(result)) return;
+    if (number == __NR_mremap) after_remap(arguments, sr_Res(result));
+    if (number == __NR_madvise && arguments[2] == MADV_DONTNEED) put_range(OL_WIRE_DISCARD, arguments[0], arguments[1]);
 }
 
 /* --- the tool ---------------------------------------------------------------------------------------------------- */
@@ -631,7 +656,6 @@ static void pre_clo_init(void)
     VG_(needs_command_line_options)(process_option, print_usage, print_debug_usage);
     VG_(track_new_mem_mmap)(on_map);
     VG_(track_die_mem_munmap)(on_unmap);
-    VG_(track_copy_mem_remap)(on_remap);
     VG_(track_new_mem_brk)(on_break_up);
     VG_(track_die_mem_brk)(on_break_down);
     VG_(track_start_client_code)(on_thread);

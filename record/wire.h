@@ -15,9 +15,10 @@
  *           of execution: kind << 24 | bytes, and the lower and upper half of the address of an instruction. Exits are
  *           parts, too, and numbered one after the other. A block is never defined again.
  *   THREAD  value: the thread, from 0, of what follows
- *   MAP, UNMAP, BREAK, READ, WRITE
- *           then 4 words: lower and upper half of the address and of the length in bytes. READ and WRITE are the
- *           kernel's, in a system call.
+ *   MAP, MAP_PLAIN, UNMAP, MOVE, DISCARD, BREAK, READ, WRITE
+ *           then 4 words: lower and upper half of the address and of the length in bytes. MAP_PLAIN: of anonymous private
+ *           memory, placed by the kernel, no stack and no code. MOVE: to where the MAP that follows maps. DISCARD: the
+ *           contents are gone, the memory is not. READ and WRITE are the kernel's, in a system call.
  *   FORK    then a word, the process that this one is a copy of: its blocks are known, its sites will be told
  *   START   a program begins; after an exec, its exits take the place of those before
  *
@@ -48,6 +49,9 @@ enum ol_wire_type {
     OL_WIRE_WRITE,
     OL_WIRE_FORK,
     OL_WIRE_START,
+    OL_WIRE_MAP_PLAIN,
+    OL_WIRE_MOVE,
+    OL_WIRE_DISCARD,
 };
 
 enum ol_wire_part { OL_WIRE_PART_INSTRUCTION, OL_WIRE_PART_LOAD, OL_WIRE_PART_STORE, OL_WIRE_PART_EXIT };

@@ -216,7 +216,7 @@ bool ol_native_take_event(struct ol_native *native, struct ol_reference *to, siz
     uint64_t value, pages = 0;
     if (native->event == native->events_end) return false;
     const uint8_t kind = *native->event++;
-    if (kind > OL_TRACE_BREAK || !get_varint(&native->event, native->events_end, &value)) return false;
+    if (kind >= OL_TRACE_EVENTS || !get_varint(&native->event, native->events_end, &value)) return false;
     if (kind == OL_NATIVE_THREAD) {
         native->thread = (uint16_t)value;
         return value <= UINT16_MAX;

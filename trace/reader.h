@@ -22,9 +22,13 @@
 /* What a record of a trace is about. A reader that was not asked for events gives references alone. */
 enum ol_trace_event {
     OL_TRACE_REFERENCE,
-    OL_TRACE_MAP,   /* from va on, `count` pages were mapped */
-    OL_TRACE_UNMAP, /* … were unmapped */
-    OL_TRACE_BREAK, /* the program's break is now va */
+    OL_TRACE_MAP,       /* from va on, `count` pages were mapped */
+    OL_TRACE_UNMAP,     /* … were unmapped */
+    OL_TRACE_BREAK,     /* the program's break is now va; the first one in a trace tells where it begins */
+    OL_TRACE_MAP_PLAIN, /* … were mapped: anonymous private memory, placed by the kernel, no stack and no code */
+    OL_TRACE_MOVE,      /* … move to where the next event maps, OL_TRACE_MAP, maybe more or fewer pages */
+    OL_TRACE_DISCARD,   /* … lost their contents */
+    OL_TRACE_EVENTS
 };
 
 /* `count` references alike, one directly after the other: the same thread's, to the same page, with the same access. A

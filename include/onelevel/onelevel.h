@@ -50,6 +50,7 @@ struct ol_memory_options {
     uint64_t swap_bytes;       /* bounds the swap file; 0: as the disk allows */
     bool encrypt;              /* encrypts the swap file, with a key that dies with the process */
     bool no_prefetch;          /* bring in a page only when it is touched */
+    bool exact;                /* that, and give up one page a fault, when none is free: as simulators count; slower */
     enum ol_faults faults;     /* how faults come */
     bool no_move;              /* copy pages as on kernels without UFFDIO_MOVE (before 6.8) */
 };

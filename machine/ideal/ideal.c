@@ -288,6 +288,18 @@ enum ol_status ol_ideal_run(struct ol_ideal *ideal, const struct ol_batch *batch
     return OL_OK;
 }
 
+void ol_ideal_drop(struct ol_ideal *ideal, uint32_t page)
+{
+    struct ol_policy *policy = &ideal->policy;
+    if (page >= ideal->entries) return;
+    if (ideal->page[page] & RESIDENT) {
+        policy->ops->remove(policy, page);
+        resident_changes(ideal, ideal->counted, UINT32_MAX);
+    }
+    if (ideal->page[page] & GHOST) policy->ops->drop(policy, page); /* one of before, or made by remove() */
+    ideal->page[page] &= SEEN;
+}
+
 void ol_ideal_get_counters(const struct ol_ideal *ideal, struct ol_ideal_counters *out)
 {
     *out = ideal->count;

@@ -32,6 +32,9 @@ void ol_ideal_destroy(struct ol_ideal *ideal);
 /* Makes references; batch->future must be there if the policy needs it. OL_E_NO_META: nothing was done. */
 enum ol_status ol_ideal_run(struct ol_ideal *ideal, const struct ol_batch *batch);
 
+/* A page ceases to exist, and gives its frame back without a write. Its next reference faults. */
+void ol_ideal_drop(struct ol_ideal *ideal, uint32_t page);
+
 void ol_ideal_get_counters(const struct ol_ideal *ideal, struct ol_ideal_counters *out);
 
 #endif

@@ -139,7 +139,7 @@ static enum ol_status make_system(struct ol_memory *memory, const struct ol_memo
         *error = "unknown policy";
         return OL_E_INVALID;
     }
-    config.high = smaller(HIGH_WATERMARK_MAX, config.frames / 16);
+    config.high = options->exact ? 0 : smaller(HIGH_WATERMARK_MAX, config.frames / 16);
     config.low = config.high / 4;
     if (!options->no_prefetch) config.prefetch_max = smaller(PREFETCH_MAX, config.high / 2);
     const enum ol_status status = ol_system_create(&config, &memory->system);

@@ -54,6 +54,16 @@ same /bin/true
 same /usr/bin/od -x words
 same /usr/bin/sha256sum words
 
+# Of the memory that onelevel run would manage, a part; a trace that does not know is refused.
+expect 0 sim --machine ideal --managed --policy lru --frames 8 pages.olt
+[ "$(sed -n 's/^distinct pages *//p' out)" -gt 2 ] || { cat out; exit 1; }
+expect 1 sim --machine ideal --managed --frames 8 lackey.trace.zst
+says err "does not tell which memory was mapped"
+expect 1 sim --machine ideal --managed --policy opt --frames 8 pages.olt
+says err "opt wants to know the future"
+expect 2 sim --managed --frames 8 pages.olt
+says err "--managed is for --machine ideal"
+
 # Damage is named.
 head -c 10000 record.olt >bad.olt
 expect 1 sim --machine ideal --frames 4 bad.olt

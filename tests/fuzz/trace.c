@@ -39,7 +39,7 @@ static void read_all(const char *path, enum ol_trace_format format)
         require(stored <= 1000);
         for (size_t i = 0; i < stored; i++) {
             const struct ol_reference *const one = &references[i];
-            require(one->event <= OL_TRACE_BREAK);
+            require(one->event < OL_TRACE_EVENTS);
             if (one->event != OL_TRACE_REFERENCE) continue;
             require(one->va <= options.last_va && one->count > 0);
             require(one->access == OL_READ || one->access == OL_WRITE || one->access == OL_EXEC);
