@@ -18,7 +18,8 @@ enum {
     STOCK_MAX = 64,            /* frames lent ahead: what one cluster may take of the compressed store, twice */
     PARTS = 32,                /* of the budget; the compressed store may have so many of them: */
     PARTS_AT_FIRST = 2,        /* where there is a file, too; then what proves useful, */
-    PARTS_MOST = 28,           /* at most this, which it has where there is none */
+    PARTS_MOST = 16,           /* at most this: where little is left to pages, their ages say little, too */
+    PARTS_WITHOUT_FILE = 28,   /* where there is none, or it takes nothing */
     PARTS_PER_STEP = 4,        /* so many at once, if one side is clearly the more costly */
     CLEARLY = 4,               /* times */
     READS_WEIGHED = 256,       /* faults between two looks at that */
@@ -74,7 +75,7 @@ static enum ol_status options_check(const struct ol_memory_options *options, con
  * must go into the store. */
 static uint32_t store_pages_most(const struct ol_memory *memory)
 {
-    return atomic_load(&memory->pages) / PARTS * (memory->file ? atomic_load(&memory->store_part) : PARTS_MOST);
+    return atomic_load(&memory->pages) / PARTS * (memory->file ? atomic_load(&memory->store_part) : PARTS_WITHOUT_FILE);
 }
 
 /* The store's memory comes out of frames that were lent before. */
@@ -227,7 +228,7 @@ static void weigh_store(struct ol_memory *memory, const struct ol_statistics *no
     const struct ol_statistics *then = &memory->weighed;
     const unsigned part = atomic_load(&memory->store_part);
     if (now->write_errors != then->write_errors) {
-        atomic_store(&memory->store_part, PARTS_MOST);
+        atomic_store(&memory->store_part, PARTS_WITHOUT_FILE);
         memory->weighed = *now;
         return;
     }
@@ -241,7 +242,7 @@ static void weigh_store(struct ol_memory *memory, const struct ol_statistics *no
     const unsigned most = too_large || useful ? PARTS_MOST : PARTS_AT_FIRST; /* neither: nothing is known */
     const uint64_t less = too_large < useful ? too_large : useful, more = too_large + useful - less;
     const unsigned step = more > CLEARLY * less ? PARTS_PER_STEP : 1;
-    if (too_large > useful) atomic_store(&memory->store_part, part > step ? part - step : 1);
+    if (too_large > useful || part > PARTS_MOST) atomic_store(&memory->store_part, part > step ? part - step : 1);
     else if ((file || ahead) && part < most) atomic_store(&memory->store_part, part + step < most ? part + step : most);
     memory->weighed = *now;
 }
@@ -253,7 +254,7 @@ static void follow_metadata(struct ol_memory *memory)
     ol_system_statistics(memory->system, &core);
     const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
     const uint32_t pages = atomic_load(&memory->pages), half = pages_of(MINIMUM_BYTES) / 2;
-    const uint32_t bound = pages / PARTS * PARTS_MOST + memory->stock_target;
+    const uint32_t bound = pages / PARTS * PARTS_WITHOUT_FILE + memory->stock_target;
     const uint32_t least = half + (core.frames_lent > bound ? core.frames_lent : 0);
     const uint32_t budget = pages > taken + least ? (uint32_t)(pages - taken) : least;
     if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
