@@ -60,6 +60,7 @@ void ol_large_promote(const struct ol_space *space, const struct ol_region *regi
     if (system->pmap->enter_large(system->machine, space->pmap, first << system->is.page_shift, base, shift, rights) !=
         OL_OK)
         return; /* the small mappings serve as well */
+    system->pmap->sync(system->machine);
     system->count.promotions++;
     for (uint32_t i = 0; i < 1U << order; i++) {
         system->frame[base + i].flags |= OL_FRAME_MAPPED;

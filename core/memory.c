@@ -36,10 +36,11 @@ static uint32_t buckets_for(uint32_t blocks)
     return buckets;
 }
 
-/* Bytes of the tables for one size. */
+/* Bytes of the tables for one size; what follows is aligned, too. */
 static size_t size_bytes(uint32_t blocks)
 {
-    return blocks * (sizeof(struct ol_reservation) + sizeof(uint32_t)) + buckets_for(blocks) * sizeof(uint32_t);
+    const size_t words = (size_t)blocks + buckets_for(blocks);
+    return blocks * sizeof(struct ol_reservation) + (words + words % 2) * sizeof(uint32_t);
 }
 
 /* Zones in order, without gaps, from frame 0 to the last. */

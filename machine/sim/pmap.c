@@ -156,7 +156,7 @@ static enum ol_status sim_enter(void *machine, struct ol_pmap *pmap, ol_va va, c
     /* Before tables grow: removing prunes those that have no entry yet. */
     for (uint32_t i = 0; i < n && !sim->format->is.can_alias; i++)
         ol_sim_reverse_each(&sim->reverse, frames[i], visit_remove, NULL);
-    for (uint32_t i = 0; i < n && sim->format->large_mark; i++) (void)narrow(pmap, page_va(pmap, va, i), 0, &mapping);
+    for (uint32_t i = 0; i < n && pmap->has_large; i++) (void)narrow(pmap, page_va(pmap, va, i), 0, &mapping);
     for (uint32_t i = 0; i < n; i++) {
         status = ol_sim_tables_grow(&pmap->tables, page_va(pmap, va, i), 0, &mapping.at);
         if (status == OL_OK) continue;
@@ -227,8 +227,10 @@ static enum ol_status sim_enter_large(void *machine, struct ol_pmap *pmap, ol_va
     status = ol_sim_tables_grow(&pmap->tables, va, level, &at);
     if (status == OL_OK) enter_at(pmap, &at, &leaf);
     else ol_sim_tables_prune(&pmap->tables, va);
-    if (status == OL_OK) sim->processor->counters.large_entered++;
-    return status;
+    if (status != OL_OK) return status;
+    pmap->has_large = true;
+    sim->processor->counters.large_entered++;
+    return OL_OK;
 }
 
 static void visit_protect(void *context, struct ol_pmap *pmap, ol_va va)

@@ -12,6 +12,7 @@ struct ol_pmap {
     struct ol_sim *sim; /* c: */
     struct ol_sim_tables tables;
     uint32_t number; /* c: no two that live have the same one; its lower bits are the tag in TLBs */
+    bool has_large;  /* a large page was mapped here once */
     uint64_t serial; /* c: no two that ever lived have the same one */
 };
 

@@ -7,9 +7,25 @@
 
 #include <string.h>
 
-/* Pages of the machine's smallest large page, and its size. */
+enum { MODEL_PAGES = 4096 /* most that a test looks at */ };
+
+/* The machine's smallest large page, and how many pages it is. */
 #define LARGE_SHIFT (variant.bed->is->large_shifts[0])
 #define LARGE       (1ULL << (LARGE_SHIFT - variant.bed->is->page_shift))
+
+static uint8_t log2_of(uint64_t number)
+{
+    uint8_t bits = 0;
+    while (number >> bits > 1) bits++;
+    return bits;
+}
+
+/* Pages of the largest large page that is in use and not too large for a test. */
+static uint64_t largest(void)
+{
+    const uint64_t used = 1ULL << (variant.bed->large_shift - variant.bed->is->page_shift);
+    return used <= MODEL_PAGES / 4 ? used : LARGE;
+}
 
 static void create(struct world *world, uint64_t frames)
 {
@@ -25,19 +41,19 @@ static bool is_large(const struct world *world, struct ol_space *space, uint64_t
 }
 
 /* As put_all and all_are for any space, with one check at the end, not one for each page. */
-static void stamp_all(struct world *world, struct ol_space *space, uint64_t first, uint64_t pages, unsigned plus)
+static void stamp_all(struct world *world, struct ol_space *space, uint64_t first, uint64_t pages, int64_t plus)
 {
     for (uint64_t page = first; page < first + pages; page++)
-        assert_int_equal(page_put(world, space, at(world, page), stamp_of(page + plus)), OL_OK);
+        assert_int_equal(page_put(world, space, at(world, page), stamp_of(page + (uint64_t)plus)), OL_OK);
     CHECKED(world, (void)0);
 }
 
-static void stamps_are(struct world *world, struct ol_space *space, uint64_t first, uint64_t pages, unsigned plus)
+static void stamps_are(struct world *world, struct ol_space *space, uint64_t first, uint64_t pages, int64_t plus)
 {
     for (uint64_t page = first; page < first + pages; page++) {
         unsigned stamp = 0;
         assert_int_equal(page_get(world, space, at(world, page), &stamp), OL_OK);
-        assert_int_equal(stamp, stamp_of(page + plus));
+        assert_int_equal(stamp, stamp_of(page + (uint64_t)plus));
     }
     CHECKED(world, (void)0);
 }
@@ -66,19 +82,19 @@ static void regions_may_ask_for_large_pages(void **state)
     struct world world;
     create(&world, 2 * LARGE);
     OK(&world, ol_region_map(world.space, at(&world, 0), 4 * LARGE, RW, OL_MAP_FIXED | OL_MAP_LARGE, NULL));
-    PUT(&world, world.space, at(&world, 7), 5);
+    PUT(&world, world.space, at(&world, 5), 5);
     assert_true(is_large(&world, world.space, 0) && is_large(&world, world.space, LARGE - 1));
     assert_int_equal(world_statistics(&world).faults, 1);
     assert_int_equal(world_statistics(&world).frames_in_use, LARGE);
-    IS(&world, world.space, at(&world, 8), 0);
-    IS(&world, world.space, at(&world, 7), 5);
+    IS(&world, world.space, at(&world, 6), 0);
+    IS(&world, world.space, at(&world, 5), 5);
     assert_int_equal(world_statistics(&world).faults, 1);
     PUT(&world, world.space, at(&world, LARGE), 6);
     assert_true(is_large(&world, world.space, LARGE));
     /* There is no memory for a third one, but for a page of it. */
     PUT(&world, world.space, at(&world, 2 * LARGE), 7);
     assert_false(is_large(&world, world.space, 2 * LARGE));
-    IS(&world, world.space, at(&world, 7), 5);
+    IS(&world, world.space, at(&world, 5), 5);
     world_destroy(&world);
 }
 
@@ -99,18 +115,18 @@ static void parts_can_be_unmapped_protected_discarded(void **state)
     stamps_are(&world, world.space, 4, 3 * LARGE - 4, 0);
     /* The same rights throughout again, and one fault makes one entry. */
     OK(&world, ol_region_protect(world.space, at(&world, LARGE), 2 * LARGE, RW));
-    PUT(&world, world.space, at(&world, LARGE + 9), stamp_of(LARGE + 9));
+    PUT(&world, world.space, at(&world, LARGE + 6), stamp_of(LARGE + 6));
     assert_true(is_large(&world, world.space, LARGE));
-    OK(&world, ol_space_discard(world.space, at(&world, LARGE + 9), 1));
+    OK(&world, ol_space_discard(world.space, at(&world, LARGE + 6), 1));
     assert_false(is_large(&world, world.space, LARGE));
-    IS(&world, world.space, at(&world, LARGE + 9), 0);
+    IS(&world, world.space, at(&world, LARGE + 6), 0);
     assert_true(is_large(&world, world.space, LARGE));
-    stamps_are(&world, world.space, LARGE, 9, 0);
-    stamps_are(&world, world.space, LARGE + 10, LARGE - 10, 0);
+    stamps_are(&world, world.space, LARGE, 6, 0);
+    stamps_are(&world, world.space, LARGE + 7, LARGE - 7, 0);
     /* A whole one is protected without being split. */
     OK(&world, ol_region_protect(world.space, at(&world, LARGE), LARGE, OL_READ));
     assert_true(is_large(&world, world.space, LARGE));
-    REFUSED(&world, world.space, at(&world, LARGE + 9), OL_WRITE, OL_E_RIGHTS);
+    REFUSED(&world, world.space, at(&world, LARGE + 6), OL_WRITE, OL_E_RIGHTS);
     world_destroy(&world);
 }
 
@@ -124,13 +140,13 @@ static void forks_share_large_pages_until_they_write(void **state)
     stamp_all(&world, world.space, 0, LARGE, 0);
     OK(&world, ol_space_fork(world.space, &child));
     assert_true(is_large(&world, world.space, 0));
-    IS(&world, child, at(&world, 11), stamp_of(11)); /* one fault maps all */
+    IS(&world, child, at(&world, 3), stamp_of(3)); /* one fault maps all */
     assert_true(is_large(&world, child, 0));
     assert_int_equal(world_statistics(&world).frames_in_use, LARGE);
-    PUT(&world, child, at(&world, 12), 1);
+    PUT(&world, child, at(&world, 4), 1);
     assert_false(is_large(&world, child, 0));
     assert_true(is_large(&world, world.space, 0));
-    IS(&world, world.space, at(&world, 12), stamp_of(12));
+    IS(&world, world.space, at(&world, 4), stamp_of(4));
     stamp_all(&world, child, 0, LARGE, 1);
     assert_true(is_large(&world, child, 0)); /* all of them copies, in a block of their own */
     stamps_are(&world, world.space, 0, LARGE, 0);
@@ -177,9 +193,68 @@ static void wired_pages_are_mapped_singly(void **state)
     world_destroy(&world);
 }
 
+/* Shared pages are large wherever they lie right; moved ones, too. */
+static void shared_and_moved_pages(void **state)
+{
+    (void)state;
+    struct world world;
+    struct ol_space *other;
+    create(&world, 4 * LARGE);
+    OK(&world, ol_space_create(world.bed.system, at(&world, 0), at(&world, 16 * LARGE) - 1, &other));
+    OK(&world, ol_region_map(world.space, at(&world, 0), LARGE, RW, OL_MAP_FIXED | OL_MAP_SHARED, NULL));
+    OK(&world,
+       ol_region_share(world.space, at(&world, 0), LARGE, other, at(&world, 2 * LARGE), RW, OL_MAP_FIXED, NULL));
+    OK(&world,
+       ol_region_share(world.space, at(&world, 0), LARGE, other, at(&world, 8 * LARGE + 1), RW, OL_MAP_FIXED, NULL));
+    stamp_all(&world, world.space, 0, LARGE, 0);
+    assert_true(is_large(&world, world.space, 0));
+    stamps_are(&world, other, 2 * LARGE, LARGE, -(int64_t)(2 * LARGE));
+    assert_true(is_large(&world, other, 2 * LARGE));
+    stamps_are(&world, other, 8 * LARGE + 1, LARGE, -(int64_t)(8 * LARGE + 1));
+    assert_false(is_large(&world, other, 9 * LARGE));
+    OK(&world, ol_region_unmap(world.space, at(&world, 0), LARGE));
+    stamps_are(&world, other, 2 * LARGE, LARGE, -(int64_t)(2 * LARGE));
+    OK(&world, ol_region_move(other, at(&world, 2 * LARGE), LARGE, at(&world, 4 * LARGE), LARGE));
+    assert_false(is_large(&world, other, 4 * LARGE));
+    stamps_are(&world, other, 4 * LARGE, LARGE, -(int64_t)(4 * LARGE));
+    assert_true(is_large(&world, other, 4 * LARGE));
+    OK(&world, ol_region_move(other, at(&world, 4 * LARGE), LARGE, at(&world, 6 * LARGE + 1), LARGE));
+    stamps_are(&world, other, 6 * LARGE + 1, LARGE, -(int64_t)(6 * LARGE + 1));
+    assert_false(is_large(&world, other, 7 * LARGE));
+    world_destroy(&world);
+}
+
+/* With two sizes, small pages become middling ones, and those large ones. */
+static void sizes_grow_with_what_is_touched(void **state)
+{
+    (void)state;
+    struct world world;
+    struct ol_mapping mapping;
+    const uint64_t big = largest();
+    const uint8_t page_shift = variant.bed->is->page_shift;
+    create(&world, 4 * big);
+    OK(&world, map_at(&world, 0, 3 * big, RW));
+    for (uint64_t page = big; page < 2 * big; page++) {
+        const uint64_t done = page + 1 - big;
+        const uint8_t expected = done == big ? page_shift + log2_of(big) : done % LARGE ? page_shift : LARGE_SHIFT;
+        assert_int_equal(page_put(&world, world.space, at(&world, page), stamp_of(page)), OL_OK);
+        assert_true(
+            variant.bed->pmap->query(world.bed.machine, ol_space_pmap(world.space), at(&world, page), &mapping));
+        assert_int_equal(mapping.shift, expected);
+    }
+    assert_int_equal(world_statistics(&world).promotions, big == LARGE ? 1 : big / LARGE);
+    OK(&world, ol_space_discard(world.space, at(&world, big + 3), 1));
+    assert_int_equal(world_statistics(&world).frames_in_use, big - 1);
+    PUT(&world, world.space, at(&world, big + 3), stamp_of(big + 3));
+    assert_true(variant.bed->pmap->query(world.bed.machine, ol_space_pmap(world.space), at(&world, big), &mapping));
+    assert_int_equal(mapping.shift, page_shift + log2_of(big));
+    stamps_are(&world, world.space, big, big, 0);
+    world_destroy(&world);
+}
+
 /* --- at random --------------------------------------------------------------------------------------------------- */
 
-enum { MODELS = 3, MODEL_PAGES = 4096, STEPS = 250 };
+enum { MODELS = 3, STEPS = 250 };
 
 static struct model {
     struct ol_space *space; /* NULL: none */
@@ -188,6 +263,7 @@ static struct model {
 } models[MODELS];
 static struct world soaked;
 static uint64_t seed;
+static uint64_t big;   /* pages of a large one */
 static uint64_t pages; /* of each space: a few large ones and a piece */
 
 static uint64_t below(uint64_t bound)
@@ -199,11 +275,11 @@ static uint64_t below(uint64_t bound)
 static void random_range(uint64_t *first, uint64_t *count)
 {
     if (below(3)) {
-        *first = below(pages / LARGE) * LARGE;
-        *count = LARGE;
+        *first = below(pages / big) * big;
+        *count = big;
     } else {
         *first = below(pages);
-        *count = 1 + below(below(2) ? 8 : LARGE);
+        *count = 1 + below(below(2) ? 8 : big);
         if (*count > pages - *first) *count = pages - *first;
     }
 }
@@ -291,7 +367,7 @@ static void step(bool may_wire)
         if (may_wire) step_wire(model, first, count);
         break;
     case 5:
-        assert_int_equal(ol_system_set_budget(soaked.bed.system, (uint32_t)(2 * LARGE + below(3 * LARGE))), OL_OK);
+        assert_int_equal(ol_system_set_budget(soaked.bed.system, (uint32_t)(2 * big + below(3 * big))), OL_OK);
         break;
     case 6:
     case 7: step_read(model, first, count); break;
@@ -304,7 +380,8 @@ static void soak(const struct world_options *options, uint64_t from_seed, bool m
 {
     seed = from_seed;
     memset(models, 0, sizeof models);
-    pages = 3 * LARGE + 77;
+    big = largest();
+    pages = 3 * big + 77;
     world_create(&soaked, options);
     models[0].space = soaked.space;
     step_map(&models[0], 0, pages);
@@ -318,9 +395,9 @@ static void soak(const struct world_options *options, uint64_t from_seed, bool m
 static void large_soak(void **state)
 {
     (void)state;
-    soak(&(struct world_options){.frames = (uint32_t)(5 * LARGE)}, 5, true);
-    soak(&(struct world_options){.frames = (uint32_t)(5 * LARGE), .drop_copies = true}, 6, true);
-    soak(&(struct world_options){.frames = (uint32_t)(5 * LARGE), .chaos = 79}, 7, false);
+    soak(&(struct world_options){.frames = (uint32_t)(5 * largest())}, 5, true);
+    soak(&(struct world_options){.frames = (uint32_t)(5 * largest()), .drop_copies = true}, 6, true);
+    soak(&(struct world_options){.frames = (uint32_t)(5 * largest()), .chaos = 79}, 7, false);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -330,6 +407,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(forks_share_large_pages_until_they_write),
     cmocka_unit_test(single_pages_are_evicted),
     cmocka_unit_test(wired_pages_are_mapped_singly),
+    cmocka_unit_test(shared_and_moved_pages),
+    cmocka_unit_test(sizes_grow_with_what_is_touched),
     cmocka_unit_test(large_soak),
 };
 const struct group large_group = {"large pages", tests, sizeof(tests) / sizeof(tests[0])};

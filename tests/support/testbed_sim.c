@@ -2,6 +2,7 @@
 /* The simulated machines as testbeds: every access is a simulated reference. */
 #include "machine/sim/machine.h"
 #include "tests/support/testbed.h"
+#include "tests/support/testbed_small.h"
 
 static const char *sim_missing(void)
 {
@@ -62,7 +63,7 @@ static enum ol_status sim_access(void *machine, struct ol_space *space, ol_va va
 static const struct ol_testbed amd64 = TESTBED(amd64, 21), ia32 = TESTBED(ia32, 22), pae = TESTBED(pae, 21),
                                la57 = TESTBED(la57, 30), sv39 = TESTBED(sv39, 21), sv48 = TESTBED(sv48, 30);
 
-const struct ol_testbed *const ol_testbeds[] = {&amd64, &ia32, &pae, &la57, &sv39, &sv48, NULL};
+const struct ol_testbed *const ol_testbeds[] = {&ol_testbed_small, &amd64, &ia32, &pae, &la57, &sv39, &sv48, NULL};
 
 #else
 
