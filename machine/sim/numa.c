@@ -82,7 +82,7 @@ bool ol_numa_parse(const char *text, struct ol_numa *out, char *message, size_t 
     const char *at = text;
     *out = (struct ol_numa){0};
     bool good = take_number(&at, 1, OL_NUMA_NODES_MAX, &out->nodes);
-    set_distances(out, OL_NUMA_FAR);
+    if (good) set_distances(out, OL_NUMA_FAR);
     if (good && at[0] == ':' && (at[1] < '0' || at[1] > '9')) {
         at++;
         good = take_policy(&at, out);

@@ -169,8 +169,10 @@ static void test_random_texts(void **state)
         char text[LONGEST * 12] = "", message[64]; /* too short for what there is to say */
         struct ol_tlb_spec spec;
         if (i % 2) snprintf(text, sizeof text, "l1=4");
-        for (uint64_t n = ol_random_below(&random, i % 3 ? 4 : LONGEST); n > 0; n--)
-            strcat(text, pieces[ol_random_below(&random, PIECES)]);
+        for (uint64_t n = ol_random_below(&random, i % 3 ? 4 : LONGEST); n > 0; n--) {
+            const size_t length = strlen(text);
+            snprintf(text + length, sizeof text - length, "%s", pieces[ol_random_below(&random, PIECES)]);
+        }
         if (!ol_tlb_spec_parse(text, &spec, message, sizeof message)) continue;
         understood++;
         if (!ol_tlb_spec_is_possible(&spec)) fail_msg("\"%s\" is understood, but impossible", text);
