@@ -18,8 +18,6 @@
 
 enum { BATCH = 4096 /* references read at once */ };
 
-#define TLB_DEFAULT "64:4" /* as the first-level data TLBs of AMD64 processors */
-
 struct arguments {
     const struct ol_policy_ops *policy;
     const char *policy_parameters;
@@ -46,6 +44,43 @@ struct arguments {
 
 /* --- arguments --------------------------------------------------------------------------------------------------- */
 
+static void print_tlb_help(void)
+{
+    printf("  --tlb SPEC               the TLBs of a processor (default: %s): none, ENTRIES[:WAYS], or several\n"
+           "                           l1=ARRAY, l1d=ARRAY, l1i=ARRAY, l2=ARRAY …, walk=ARRAY, tags=BITS with\n"
+           "                           commas between them. l1 is for everything, l1d for data, l1i for\n"
+           "                           instructions; walk=, or walk1=, walk2= …, page-walk caches for table\n"
+           "                           entries of all levels, or of one (1: those that name the lowest tables);\n"
+           "                           tags, of %d bits at most, tell spaces apart. ARRAY is\n"
+           "                           ENTRIES[:WAYS][:lru|plru|fifo|random][@SIZE+SIZE…], for pages of these\n"
+           "                           sizes, or of all. Or those of a processor:\n",
+           OL_SIM_TLB_DEFAULT, OL_TLB_TAG_BITS);
+    for (const struct ol_tlb_preset *preset = ol_tlb_presets; preset->name; preset++)
+        printf("                             %-15s %s\n", preset->name, preset->summary);
+}
+
+static void print_processors_help(void)
+{
+    printf("  --large-pages promote|eager[:SIZE]\n"
+           "                           use large pages, up to that size (default: the machine's smallest large\n"
+           "                           one). promote: neighbours that were all touched become one; eager: the\n"
+           "                           first touch brings in a whole one, if that much memory is free\n"
+           "  --processors N           so many, each with its TLBs (default: 1); thread t of the trace is on\n"
+           "                           processor t modulo N\n"
+           "  --slice REFERENCES       instead, the processors take so many references each, in turn\n"
+           "  --numa NODES[:POLICY][:DISTANCE]\n"
+           "                           so many nodes, which share processors and frames alike. POLICY places\n"
+           "                           pages: first-touch (default), interleave, preferred=NODE, bind=NODE.\n"
+           "                           DISTANCE of other nodes (default: %d; the own one has %d), or the whole\n"
+           "                           matrix, as in 2:first-touch:10,21/21,10\n"
+           "  --cost default|NAME=NUMBER,…\n"
+           "                           model what it would take, from all that is counted and these constants:\n",
+           OL_NUMA_FAR, OL_NUMA_NEAR);
+    for (const struct ol_cost_constant_info *is = ol_cost_constants; is < ol_cost_constants + OL_COST_CONSTANTS; is++)
+        printf("                             %-11s %-8s (%llu) %s\n", is->name, is->unit, (unsigned long long)is->value,
+               is->summary);
+}
+
 static void print_help(void)
 {
     printf("usage: onelevel sim (--frames N | --ram SIZE) [OPTION...] TRACE\n"
@@ -69,35 +104,8 @@ static void print_help(void)
            ol_policy_clock.name);
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
         printf("                             %-15s %s\n", (*policy)->name, (*policy)->summary);
-    printf("  --tlb SPEC               the TLBs of a processor (default: %s): none, ENTRIES[:WAYS], or several\n"
-           "                           l1=ARRAY, l1d=ARRAY, l1i=ARRAY, l2=ARRAY …, walk=ARRAY, tags=BITS with\n"
-           "                           commas between them. l1 is for everything, l1d for data, l1i for\n"
-           "                           instructions; walk=, or walk1=, walk2= …, page-walk caches for table\n"
-           "                           entries of all levels, or of one (1: those that name the lowest tables);\n"
-           "                           tags, of %d bits at most, tell spaces apart. ARRAY is\n"
-           "                           ENTRIES[:WAYS][:lru|plru|fifo|random][@SIZE+SIZE…], for pages of these\n"
-           "                           sizes, or of all. Or those of a processor:\n",
-           TLB_DEFAULT, OL_TLB_TAG_BITS);
-    for (const struct ol_tlb_preset *preset = ol_tlb_presets; preset->name; preset++)
-        printf("                             %-15s %s\n", preset->name, preset->summary);
-    printf("  --large-pages promote|eager[:SIZE]\n"
-           "                           use large pages, up to that size (default: the machine's smallest large\n"
-           "                           one). promote: neighbours that were all touched become one; eager: the\n"
-           "                           first touch brings in a whole one, if that much memory is free\n"
-           "  --processors N           so many, each with its TLBs (default: 1); thread t of the trace is on\n"
-           "                           processor t modulo N\n"
-           "  --slice REFERENCES       instead, the processors take so many references each, in turn\n"
-           "  --numa NODES[:POLICY][:DISTANCE]\n"
-           "                           so many nodes, which share processors and frames alike. POLICY places\n"
-           "                           pages: first-touch (default), interleave, preferred=NODE, bind=NODE.\n"
-           "                           DISTANCE of other nodes (default: %d; the own one has %d), or the whole\n"
-           "                           matrix, as in 2:first-touch:10,21/21,10\n"
-           "  --cost default|NAME=NUMBER,…\n"
-           "                           model what it would take, from all that is counted and these constants:\n",
-           OL_NUMA_FAR, OL_NUMA_NEAR);
-    for (const struct ol_cost_constant_info *is = ol_cost_constants; is < ol_cost_constants + OL_COST_CONSTANTS; is++)
-        printf("                             %-11s %-8s (%llu) %s\n", is->name, is->unit, (unsigned long long)is->value,
-               is->summary);
+    print_tlb_help();
+    print_processors_help();
     printf("  --format native|lackey|pages|din|csv|oracleGeneral\n"
            "                           the form of TRACE (default: found out from its beginning; oracleGeneral by the\n"
            "                           file's name)\n"
@@ -265,7 +273,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
     };
     *arguments = (struct arguments){
         .machine = &ol_sim_amd64, .policy = &ol_policy_clock, .policy_text = ol_policy_clock.name, .processors = 1};
-    parse_tlb(TLB_DEFAULT, arguments);
+    parse_tlb(OL_SIM_TLB_DEFAULT, arguments);
     bool frames = false, ram = false;
     int option;
     opterr = 0; /* messages are given here */

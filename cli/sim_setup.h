@@ -11,6 +11,8 @@
 #include "machine/sim/world.h"
 #include "trace/reader.h"
 
+#define OL_SIM_TLB_DEFAULT "64:4" /* as the first-level data TLBs of AMD64 processors */
+
 struct ol_sim_setup_options {
     const struct ol_sim_format *machine;
     uint32_t frames;               /* at most ol_sim_frames_max(machine) */

@@ -17,8 +17,6 @@
 #include "cli/parallel.h"
 #include "cli/sweep_journal.h"
 
-#define TLB_DEFAULT "64:4" /* as `onelevel sim` has it */
-
 enum { JOBS_MAX = 1024, SHARDS_MAX = 1 << 20 };
 
 static void print_help(void)
@@ -33,7 +31,7 @@ static void print_help(void)
          "  --ram LIST               the same as sizes in bytes\n"
          "  --policy NAMES           policies, with parameters, or all (default: clock)\n"
          "  --machine NAMES          ideal (default), those that `onelevel machines` lists, or all\n"
-         "  --tlb SPEC               their TLBs, as for `onelevel sim` (default: " TLB_DEFAULT ")\n"
+         "  --tlb SPEC               their TLBs, as for `onelevel sim` (default: " OL_SIM_TLB_DEFAULT ")\n"
          "  --page-size LIST         ideal only: pages of these sizes, 512 to 1G; also shows how much of the\n"
          "                           pages is never touched (waste_bytes, told from pieces of 512 bytes or of\n"
          "                           what the trace tells apart) and how large page tables are (table_bytes,\n"
@@ -162,7 +160,7 @@ static bool parse_arguments(int argc, char **argv, struct ol_sweep *sweep)
     }
     sweep->trace = argv[optind];
     if (!sweep->policies_count && !ol_sweep_parse_policies("clock", sweep)) return false;
-    if (!sweep->tlb_text && !parse_tlb(TLB_DEFAULT, sweep)) return false;
+    if (!sweep->tlb_text && !parse_tlb(OL_SIM_TLB_DEFAULT, sweep)) return false;
     return sweep->machines_count || ol_sweep_parse_machines("ideal", sweep);
 }
 

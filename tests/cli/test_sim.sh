@@ -161,6 +161,36 @@ expect 0 --frames 600 --large-pages eager two
 matches out '^large pages mapped +1$'
 matches out '^  split +1$'
 
+# Threads of a trace (docs/trace-format.md) have processors of their own.
+/usr/bin/python3 - >threads <<'END'
+import struct, subprocess, sys, zlib
+
+def part(name, raw, here):
+    frame = subprocess.run(["zstd", "-qc"], input=raw, stdout=subprocess.PIPE, check=True).stdout
+    rest = struct.pack("<IIQQ", len(frame), len(raw), here, 0) + frame
+    return struct.pack("<4sI", name, zlib.crc32(rest)) + rest
+
+phrases = bytes([1, 1 | 4 | 2 << 3, 10, 1, 0 | 4 | 1 << 3, 14])  # A: write page 5, thrice; B: read page 7, twice
+events = bytes([0, 1, 0, 0])                                     # to thread 1; to thread 0
+tokens = [0, 2, 1, 0, 2, 1, 3]                                   # A A, B A, B
+raw = struct.pack("<IIII", len(phrases), len(events), len(tokens), 2) + phrases + events
+raw += b"".join(struct.pack("<H", token) for token in tokens)
+head = b"\x89OLT\r\n\x1a\n" + struct.pack("<III", 1, 12, 0)
+data = head + struct.pack("<I", zlib.crc32(head))
+index = struct.pack("<QQ", len(data), 0)
+data += part(b"BLOK", raw, 13)
+at = struct.pack("<Q", len(data))
+data += part(b"INDX", index, 13) + at + struct.pack("<I", zlib.crc32(at)) + b"TNED"
+sys.stdout.buffer.write(data)
+END
+expect 0 --frames 10 --processors 2 threads
+matches out '^0 +8 +6 +2 +0$'
+matches out '^1 +5 +3 +2 +0$'
+expect 0 --frames 10 --processors 2 --slice 4 threads
+matches out '^0 +8 '
+expect 0 --frames 10 --processors 1 --json threads
+counts references 13
+
 # Nodes: each reference is local or remote. Time, modelled: nothing but what the constants say.
 expect 0 --frames 40 --processors 2 --slice 100 --numa 2:interleave --json "$trace"
 counts faults "$(sed -n 's/.*"faults": \([0-9]*\).*/\1/p' whole)"
