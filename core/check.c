@@ -256,16 +256,23 @@ static void check_large(struct check *check, const struct ol_space *space, uint6
     }
 }
 
+static bool is_wired(const struct ol_system *system, uint32_t number)
+{
+    const struct ol_anon *anon = ol_anon_at(system, number);
+    return anon->state == OL_ANON_RESIDENT && system->frame[anon->where].wires;
+}
+
 static void check_mapping(struct check *check, const struct ol_space *space, const struct ol_region *region,
                           uint64_t index, uint32_t anon_number)
 {
     const struct ol_system *system = check->system;
     const uint64_t page = region->first + (index - region->offset);
     struct ol_mapping mapping;
-    if (!system->pmap->query(system->machine, space->pmap, page << system->is.page_shift, &mapping)) return;
-    const struct ol_anon *anon = ol_anon_at(system, anon_number);
     bool shared;
     ol_overlay_lookup(system, region->overlay, index, &shared);
+    CHECK(check, !shared || !is_wired(system, anon_number), "I9: a wired page is shared");
+    if (!system->pmap->query(system->machine, space->pmap, page << system->is.page_shift, &mapping)) return;
+    const struct ol_anon *anon = ol_anon_at(system, anon_number);
     CHECK(check, anon->state == OL_ANON_RESIDENT && anon->where == mapping.frame, "I3: a mapping to a foreign frame");
     CHECK(check, system->frame[mapping.frame].flags & OL_FRAME_MAPPED, "I3: a mapping the core does not know of");
     /* No processor can be kept from reading where it may write or execute. */

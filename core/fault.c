@@ -392,6 +392,12 @@ static void batch_sample(struct fault *fault, const struct batch *batch)
     if (last->anon != OL_NIL) fault->system->frame[last->frame].flags |= OL_FRAME_SAMPLE;
 }
 
+/* Must the page become the space's own? What is wired must not move when one of those who share it writes. */
+static bool fault_wants_copy(const struct fault *fault)
+{
+    return fault->shared && (fault->access & OL_WRITE || fault->wire);
+}
+
 /* Brings in the faulting page, if it is not resident, and those ahead of it. */
 static enum ol_status fault_batch(struct fault *fault)
 {
@@ -400,7 +406,7 @@ static enum ol_status fault_batch(struct fault *fault)
     fault_gather(fault, &batch);
     /* A page that will be copied wants a second frame: see above. */
     const bool missing = origin_of(system, fault->anon) != AT_FRAME;
-    const uint32_t copy = missing && fault->anon != OL_NIL && fault->shared && fault->access & OL_WRITE;
+    const uint32_t copy = missing && fault->anon != OL_NIL && fault_wants_copy(fault);
     const uint32_t need = missing ? 1 + copy : 0;
     if (missing) fault_expect(fault);
     enum ol_status status = fault_frames(fault, need, batch.count + copy);
@@ -518,16 +524,12 @@ static enum ol_status fault_wire(struct fault *fault)
 /* One round; fault->again asks for another. */
 static enum ol_status fault_round(struct fault *fault)
 {
-    const struct ol_system *system = fault->system;
     fault->again = false;
     enum ol_status status = fault_lookup(fault);
     if (status == OL_OK) status = fault_bring_in(fault);
     if (status != OL_OK || fault->again) return status;
     if (fault->region->large && fault->kind == FAULT_ZERO) ol_large_fill(fault->space, fault->region, fault->page);
-    const struct ol_frame *frame = &system->frame[ol_anon_at(system, fault->anon)->where];
-    const bool written = fault->access & OL_WRITE;
-    /* Where frames cannot be mapped twice, a wired page that another space holds cannot be had by moving it. */
-    if (fault->shared && (written || (frame->wires && !system->is.can_alias))) status = fault_promote(fault);
+    if (fault_wants_copy(fault)) status = fault_promote(fault);
     if (status != OL_OK || fault->again) return status;
     status = fault_enter(fault);
     return status == OL_OK && fault->wire ? fault_wire(fault) : status;

@@ -108,13 +108,46 @@ static enum ol_status fork_region(struct ol_space *child, const struct ol_space 
     return OL_OK;
 }
 
+/* Is a page below the node wired? None is below a shared one: wiring makes the way to a page the space's own. */
+static bool node_is_wired(const struct ol_system *system, uint32_t number, uint32_t height)
+{
+    const struct ol_node *node = ol_node_at(system, number);
+    for (uint32_t i = 0; i < OL_NODE_SLOTS && node->refs == 1; i++) {
+        if (node->child[i] == OL_NIL) continue;
+        if (height > 0) {
+            if (node_is_wired(system, node->child[i], height - 1)) return true;
+            continue;
+        }
+        const struct ol_anon *anon = ol_anon_at(system, node->child[i]);
+        if (anon->state == OL_ANON_RESIDENT && system->frame[anon->where].wires) return true;
+    }
+    return false;
+}
+
+/* Is a page wired that a fork would have to share until one of the two writes? */
+static bool has_wired_pages(const struct ol_space *space)
+{
+    const struct ol_system *system = space->system;
+    if (!system->count.frames_wired) return false;
+    uint32_t number = ol_region_tree_at_or_above(system, space->root, space->first);
+    while (number != OL_NIL) {
+        const struct ol_region *region = ol_region_at(system, number);
+        const struct ol_overlay *overlay = ol_overlay_at(system, region->overlay);
+        if (!overlay->shared && overlay->root != OL_NIL && node_is_wired(system, overlay->root, overlay->height))
+            return true;
+        number = ol_region_tree_at_or_above(system, space->root, region->last + 1);
+    }
+    return false;
+}
+
 enum ol_status ol_space_fork(struct ol_space *parent, struct ol_space **out)
 {
     struct ol_system *system = parent->system;
     struct ol_space *child;
     if (system->is.no_write_protection) return OL_E_UNSUPPORTED;
     ol_lock(system);
-    enum ol_status status = space_new(system, parent->first, parent->last, &child);
+    enum ol_status status =
+        has_wired_pages(parent) ? OL_E_BUSY : space_new(system, parent->first, parent->last, &child);
     if (status == OL_OK) {
         uint32_t number = ol_region_tree_at_or_above(system, parent->root, parent->first);
         while (number != OL_NIL && status == OL_OK) {

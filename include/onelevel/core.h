@@ -158,6 +158,7 @@ enum ol_status ol_space_create(struct ol_system *system, ol_va first_va, ol_va l
 void ol_space_destroy(struct ol_space *space);
 
 /* A copy of `parent` that shares all its pages until one of the two writes (copy-on-write). OL_E_NO_META;
+ * OL_E_BUSY while pages of its own are wired: who wired them could not tell whose they are after a write;
  * OL_E_UNSUPPORTED on a machine that cannot protect pages from writing. */
 enum ol_status ol_space_fork(struct ol_space *parent, struct ol_space **out);
 
@@ -230,7 +231,8 @@ enum ol_status ol_fault(struct ol_space *space, ol_va va, unsigned access);
 void ol_touch(struct ol_system *system, ol_frame_no frame);
 
 /* Makes the pages resident and mapped for `access`, and keeps them so until ol_space_unwire, which is called once for
- * each wire with the same range. Wired for writing they count as modified: who writes them may be a device, which sets
+ * each wire with the same range. A page that is shared with a fork is
+ * copied first. Wired for writing they count as modified: who writes them may be a device, which sets
  * no modified bit. As ol_fault; on failure nothing is wired. */
 enum ol_status ol_space_wire(struct ol_space *space, ol_va va, uint64_t pages, unsigned access);
 void ol_space_unwire(struct ol_space *space, ol_va va, uint64_t pages);

@@ -106,9 +106,57 @@ static void test_wired_pages_can_be_dropped(void **state)
     world_destroy(&world);
 }
 
+/* A wired page stays where it is, whoever of those that shared it writes first. */
+static void test_wired_pages_are_not_shared(void **state)
+{
+    (void)state;
+    WANTS_WRITE_PROTECTION();
+    struct ol_space *child, *other;
+    struct ol_mapping before, after;
+    world_create(&world, &(struct world_options){0});
+    const struct ol_pmap_ops *const ops = &ol_pmap_faulty_ops;
+    OK(&world, map_at(&world, 0, 8, RW));
+    put_all(&world, 0, 8);
+    OK(&world, ol_space_fork(world.space, &child));
+    OK(&world, ol_space_wire(world.space, at(&world, 0), 4, OL_READ));
+    assert_true(ops->query(&world.bed.pmap, ol_space_pmap(world.space), at(&world, 0), &before));
+    PUT(&world, world.space, at(&world, 0), 99);
+    PUT(&world, child, at(&world, 1), 98);
+    assert_true(ops->query(&world.bed.pmap, ol_space_pmap(world.space), at(&world, 0), &after));
+    assert_int_equal(before.frame, after.frame);
+    IS(&world, child, at(&world, 0), stamp_of(0));
+    IS(&world, world.space, at(&world, 1), stamp_of(1));
+    EXPECT(&world, OL_E_BUSY, ol_space_fork(world.space, &other));
+    OK(&world, ol_space_fork(child, &other)); /* its pages are not wired */
+    CHECKED(&world, ol_space_destroy(other));
+    CHECKED(&world, ol_space_unwire(world.space, at(&world, 0), 4));
+    assert_int_equal(world_statistics(&world).frames_wired, 0);
+    OK(&world, ol_space_fork(world.space, &other));
+    IS(&world, other, at(&world, 0), 99);
+    world_destroy(&world);
+}
+
+/* Pages of a shared region have nobody's copy to become: they may be wired while the space is forked. */
+static void test_shared_regions_may_be_wired(void **state)
+{
+    (void)state;
+    WANTS_WRITE_PROTECTION();
+    struct ol_space *child;
+    world_create(&world, &(struct world_options){0});
+    OK(&world, ol_region_map(world.space, at(&world, 0), 4, RW, OL_MAP_FIXED | OL_MAP_SHARED, NULL));
+    OK(&world, ol_space_wire(world.space, at(&world, 0), 4, OL_WRITE));
+    OK(&world, ol_space_fork(world.space, &child));
+    PUT(&world, child, at(&world, 2), 55);
+    IS(&world, world.space, at(&world, 2), 55);
+    CHECKED(&world, ol_space_unwire(world.space, at(&world, 0), 4));
+    assert_int_equal(world_statistics(&world).frames_wired, 0);
+    world_destroy(&world);
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_wired_pages_stay_mapped),    cmocka_unit_test(test_wires_nest),
-    cmocka_unit_test(test_refused_wires_wire_nothing), cmocka_unit_test(test_all_frames_wired),
-    cmocka_unit_test(test_wired_pages_can_be_dropped),
+    cmocka_unit_test(test_wired_pages_stay_mapped),     cmocka_unit_test(test_wires_nest),
+    cmocka_unit_test(test_refused_wires_wire_nothing),  cmocka_unit_test(test_all_frames_wired),
+    cmocka_unit_test(test_wired_pages_can_be_dropped),  cmocka_unit_test(test_wired_pages_are_not_shared),
+    cmocka_unit_test(test_shared_regions_may_be_wired),
 };
 const struct group wiring_group = {"wiring", tests, sizeof(tests) / sizeof(tests[0])};
