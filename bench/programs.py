@@ -4,7 +4,8 @@
 
 Four programs (sort, a python3 dictionary, sqlite3, passes over a graph) run without limit, under `onelevel run`, and, as
 root, in a memory cgroup with swap on zram (lz4) and on a file. Every output is compared with the unlimited one's. With
---policies instead: the same programs under each policy that `onelevel run` knows.
+--policies instead: the same programs under each policy that `onelevel run` knows. With --fitting instead: the same
+programs in a budget that they do not fill, beside running them natively.
 """
 import argparse
 import contextlib
@@ -161,6 +162,18 @@ def under_each_policy(arguments, programs, named):
     return 0
 
 
+def fitting(arguments, programs, named):
+    print("| program | natively, s | in 8 GiB, s | ratio |\n|---|--:|--:|--:|")
+    ratios = []
+    for name, words in named:
+        pairs = [(timed(words)[0], programs.run(["--ram", "8G"], words)[0]) for _ in range(arguments.repetitions)]
+        natively, managed = (statistics.median(each) for each in zip(*pairs))
+        ratios.append(managed / natively)
+        print(f"| {name} | {natively:.3f} | {managed:.3f} | {ratios[-1]:.3f} |", flush=True)
+    print(f"geometric mean: {math.exp(statistics.mean(math.log(one) for one in ratios)):.3f}")
+    return 0
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     build = os.path.join(here, "..", "build")
@@ -168,6 +181,7 @@ def main():
     parser.add_argument("--part", type=float, default=0.5, help="memory, of what the program needs (default 0.5)")
     parser.add_argument("--repetitions", type=int, default=1, metavar="N")
     parser.add_argument("--policies", action="store_true", help="compare policies, not the kernel")
+    parser.add_argument("--fitting", action="store_true", help="what it costs where the memory is enough")
     parser.add_argument("--onelevel", default=os.path.join(build, "onelevel"))
     parser.add_argument("--graph", default=os.path.join(build, "bench", "graph"))
     arguments = parser.parse_args()
@@ -176,7 +190,7 @@ def main():
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="onelevel-bench-"))
         programs = Programs(arguments.onelevel, folder)
-        compare = under_each_policy if arguments.policies else beside_the_kernel
+        compare = under_each_policy if arguments.policies else fitting if arguments.fitting else beside_the_kernel
         return compare(arguments, programs, make_programs(folder, arguments.graph))
 
 
