@@ -367,10 +367,10 @@ static void batch_enter(struct fault *fault, const struct batch *batch)
         const struct batch_page *page = &batch->of[i];
         const unsigned wanted = is_wanted(fault, batch, i) ? fault->access : OL_NONE;
         if (!is_enterable(fault, region, page) || wanted & ~(unsigned)region->rights) continue;
-        const unsigned access = notes_access ? wanted : OL_NONE;
         /* The pages after one that is written will probably be written, too. */
         const unsigned expected = wanted | (notes_access ? OL_NONE : fault->access & OL_WRITE & region->rights);
         const unsigned rights = rights_now(system, region, &system->frame[page->frame], false, expected);
+        const unsigned access = notes_access ? wanted : expected & OL_WRITE;
         if (!n || page->page != first + n || rights != run_rights || access != run_access) {
             enter_run(fault, first, run, n, run_rights, run_access);
             n = 0, first = page->page, run_rights = rights, run_access = access;

@@ -129,10 +129,12 @@ static int show(struct ol_pmap *pmap, char *address, const ol_frame_no *frames, 
     return *shown ? 0 : error;
 }
 
-static const char zeros[OL_LINUX_PAGE_BYTES] __attribute__((aligned(OL_LINUX_PAGE_BYTES)));
+/* Never written. Not const: then it takes no room in the library, and is one page of zeros to the kernel. */
+enum { ZEROS_PAGES = 64 };
+static char zeros[ZEROS_PAGES * OL_LINUX_PAGE_BYTES] __attribute__((aligned(OL_LINUX_PAGE_BYTES)));
 
-/* The kernel's page of zeros, or, where one page is about to be written or may not be written, a page of its own at
- * once. */
+/* The kernel's page of zeros; or, where it is about to be written or may not be written, a page of its own at once,
+ * which spares the kernel a fault. */
 static int show_zeros(struct ol_pmap *pmap, char *address, const ol_frame_no *frames, uint32_t n, bool writable,
                       unsigned access, uint32_t *shown)
 {
@@ -140,8 +142,9 @@ static int show_zeros(struct ol_pmap *pmap, char *address, const ol_frame_no *fr
     size_t bytes;
     int error;
     (void)frames;
-    if (writable && (n > 1 || !(access & OL_WRITE))) error = ol_uffd_zero(uffd, address, ol_linux_bytes(n), &bytes);
-    else error = ol_uffd_copy(uffd, address, zeros, OL_LINUX_PAGE_BYTES, !writable, &bytes);
+    if (n > ZEROS_PAGES) n = ZEROS_PAGES;
+    if (writable && !(access & OL_WRITE)) error = ol_uffd_zero(uffd, address, ol_linux_bytes(n), &bytes);
+    else error = ol_uffd_copy(uffd, address, zeros, ol_linux_bytes(n), !writable, &bytes);
     *shown = (uint32_t)(bytes / OL_LINUX_PAGE_BYTES);
     return *shown ? 0 : error;
 }
