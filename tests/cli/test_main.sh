@@ -13,7 +13,7 @@ for asked in --help -h help; do
     for command in run doctor sim machines explain script mmu mrc policies help version; do says out "  $command "; done
 done
 
-for command in run doctor sim machines explain mmu mrc policies help version; do
+for command in run doctor sim machines explain script mmu mrc policies help version; do
     expect 0 help "$command"
     silent err
     says out "usage: onelevel"
