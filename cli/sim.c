@@ -10,6 +10,7 @@
 #include <onelevel/core.h>
 
 #include "cli/cli.h"
+#include "cli/ideal_replay.h"
 #include "cli/sim_account.h"
 #include "cli/sim_ideal.h"
 #include "cli/sim_setup.h"
@@ -348,7 +349,19 @@ static bool replay_batch(struct ol_sim *sim, struct turns *turns, const struct o
     return true;
 }
 
-bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice)
+/* The same references on the ideal machine. */
+static bool replay_ideal(struct ol_ideal *ideal, struct ol_numbering *numbering, unsigned page_shift,
+                         const struct ol_reference *references, size_t count)
+{
+    struct ol_batch batch;
+    if (ol_numbering_add(numbering, references, count, page_shift, &batch) && ol_ideal_run(ideal, &batch) == OL_OK)
+        return true;
+    ol_error("no memory for the ideal machine beside");
+    return false;
+}
+
+static bool replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice, struct ol_ideal *ideal,
+                   struct ol_numbering *numbering)
 {
     static struct ol_reference references[BATCH];
     struct turns turns = {.slice = slice, .left = slice};
@@ -357,6 +370,7 @@ bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice)
         size_t count;
         const enum ol_trace_status status = ol_trace_read(trace, references, BATCH, &count);
         if (!replay_batch(sim, &turns, references, count)) return false;
+        if (ideal && !replay_ideal(ideal, numbering, sim->memory.page_shift, references, count)) return false;
         if (status != OL_TRACE_OK) {
             ol_error("%s", ol_trace_message(trace));
             return false;
@@ -366,6 +380,18 @@ bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice)
     }
     if (empty) ol_error("the trace holds no references; with valgrind, was --trace-mem=yes given?");
     return !empty;
+}
+
+bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice, struct ol_ideal *ideal)
+{
+    struct ol_numbering *const numbering = ideal ? ol_numbering_create() : NULL;
+    if (ideal && !numbering) {
+        ol_error("no memory for the ideal machine beside");
+        return false;
+    }
+    const bool good = replay(trace, sim, slice, ideal, numbering);
+    if (numbering) ol_numbering_destroy(numbering);
+    return good;
 }
 
 static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
@@ -381,13 +407,18 @@ static bool simulate(const struct arguments *arguments, struct ol_trace *trace)
                                                  .policy_parameters = arguments->policy_parameters,
                                                  .policy_text = arguments->policy_text};
     struct ol_sim_setup setup;
+    const struct ol_policy_choice choice = {arguments->policy, arguments->policy_parameters, arguments->policy_text};
+    struct ol_ideal *const ideal = ol_ideal_make(&choice, arguments->frames);
+    if (!ideal) return false;
     const struct ol_sim_account account = {.setup = &setup,
                                            .options = &options,
                                            .cost = arguments->has_cost ? &arguments->cost : NULL,
+                                           .ideal = ideal,
                                            .json = arguments->json};
-    const bool good = ol_sim_set_up(&options, &setup) && ol_sim_replay(trace, setup.sim, arguments->slice) &&
+    const bool good = ol_sim_set_up(&options, &setup) && ol_sim_replay(trace, setup.sim, arguments->slice, ideal) &&
                       ol_print_sim_account(&account);
     ol_sim_tear_down(&setup);
+    ol_ideal_destroy(ideal);
     return good;
 }
 

@@ -69,6 +69,7 @@ static void take_figures(const struct ol_sim_account *account, struct figures *f
     const struct ol_sim_setup *const setup = account->setup;
     struct ol_sim_counters machine;
     struct ol_statistics core;
+    struct ol_ideal_counters ideal;
     ol_sim_get_counters(setup->sim, &machine);
     ol_system_statistics(setup->system, &core);
     figures->count = 0;
@@ -85,6 +86,8 @@ static void take_figures(const struct ol_sim_account *account, struct figures *f
     add(figures, "faults", "faults", core.faults);
     add(figures, "faults_zero", "  by a page of zeros", core.faults_zero);
     add(figures, "faults_major", "  by a page read back", core.faults_major);
+    ol_ideal_get_counters(account->ideal, &ideal);
+    add(figures, "faults_ideal", "faults, were every reference seen", ideal.faults);
     add(figures, "evictions", "evictions", core.evictions);
     add(figures, "writebacks", "write-backs", core.writebacks);
     if (account->options->large.shift) add_large(figures, account, &machine, &core);

@@ -11,6 +11,7 @@ struct ol_sim_account {
     const struct ol_sim_setup_options *options;
     const char *tlb_text;       /* as given */
     const struct ol_cost *cost; /* NULL: time is not modelled */
+    struct ol_ideal *ideal;     /* that made the same references with the same policy */
     bool json;
 };
 

@@ -8,6 +8,7 @@
 #define OL_CLI_SIM_SETUP_H
 
 #include "cli/large_pages.h"
+#include "machine/ideal/ideal.h"
 #include "machine/sim/world.h"
 #include "trace/reader.h"
 
@@ -40,8 +41,9 @@ bool ol_sim_parse_tlb(const char *text, struct ol_tlb_spec *out);
 bool ol_sim_set_up(const struct ol_sim_setup_options *options, struct ol_sim_setup *setup);
 void ol_sim_tear_down(struct ol_sim_setup *setup);
 
-/* sim.c: makes all references of a trace. Several processors take `slice` references each, in turn, or, if it is 0, the
- * references of threads. False after a message; a trace without any is an error. */
-bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice);
+/* sim.c: makes all references of a trace, also on an ideal machine, if it is not NULL. Several processors take `slice`
+ * references each, in turn, or, if it is 0, the references of threads. False after a message; a trace without any is an
+ * error. */
+bool ol_sim_replay(struct ol_trace *trace, struct ol_sim *sim, uint32_t slice, struct ol_ideal *ideal);
 
 #endif

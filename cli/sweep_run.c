@@ -80,7 +80,7 @@ static bool run_format(const struct ol_sweep *sweep, const struct ol_sweep_row *
         ol_error("%s", message);
         return false;
     }
-    if (!ol_sim_set_up(&options, &setup) || !ol_sim_replay(trace, setup.sim, 0)) return false;
+    if (!ol_sim_set_up(&options, &setup) || !ol_sim_replay(trace, setup.sim, 0, NULL)) return false;
     ol_sim_get_counters(setup.sim, &machine);
     ol_system_statistics(setup.system, &core);
     figures[OL_SWEEP_REFERENCES] = machine.references;

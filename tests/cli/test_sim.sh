@@ -322,6 +322,14 @@ says err "no option --fast"
 expect 2 --frames
 says err "--frames wants a value"
 
+# What the policy would do if it saw every reference is told beside: that is the ideal machine.
+for policy in fifo clock sieve s3-fifo; do
+    expect 0 --machine ideal --frames 40 --policy $policy --json "$trace"
+    ideal=$(sed -n 's/.*"faults": *\([0-9]*\).*/\1/p' out)
+    expect 0 --machine amd64 --frames 40 --policy $policy --json "$trace"
+    says out "\"faults_ideal\": $ideal"
+done
+
 # Traces that cannot be read.
 expect 1 --frames 4 missing
 says err "missing: cannot be opened: No such file"
