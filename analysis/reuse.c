@@ -90,13 +90,27 @@ void ol_reuse_finish(struct ol_reuse *reuse)
         add(reuse, &reuse->last, reuse->now + 1 - reuse->seen[page], 1);
 }
 
-/* Of all times in a tally, the parts above a window, added up. `index` is that of the window. */
-static uint64_t excess(const struct tally *tally, const struct ol_reuse *reuse, unsigned index)
+/* Adds the times of a tally that are above a window: their number, and their parts above it. */
+static void add_above(const struct tally *tally, const struct ol_reuse *reuse, unsigned index, uint64_t *number,
+                      uint64_t *parts)
 {
-    uint64_t total = 0;
-    for (unsigned i = index + 1; i <= reuse->count; i++)
-        total += tally->sum[i] - tally->number[i] * reuse->windows[index];
-    return total;
+    for (unsigned i = index + 1; i <= reuse->count; i++) {
+        *number += tally->number[i];
+        *parts += tally->sum[i] - tally->number[i] * reuse->windows[index];
+    }
+}
+
+/* A page is missing in so many windows as its times are longer; in windows one longer, in one less for each time. */
+static void find_footprint(const struct ol_reuse *reuse, unsigned index, struct ol_reuse_point *out)
+{
+    const uint64_t windows = reuse->now - out->window + 1; /* that fit */
+    uint64_t number = 0, missing = 0;
+    add_above(&reuse->reuse, reuse, index, &number, &missing);
+    add_above(&reuse->first, reuse, index, &number, &missing);
+    add_above(&reuse->last, reuse, index, &number, &missing);
+    out->footprint = (double)reuse->pages - (double)missing / (double)windows;
+    if (windows > 1)
+        out->growth = (double)missing / (double)windows - (double)(missing - number) / (double)(windows - 1);
 }
 
 void ol_reuse_point(const struct ol_reuse *reuse, unsigned index, struct ol_reuse_point *out)
@@ -113,10 +127,7 @@ void ol_reuse_point(const struct ol_reuse *reuse, unsigned index, struct ol_reus
         if (i > index) out->misses += reuse->reuse.number[i];
     }
     out->working_set = (double)times / (double)references;
-    if (!out->within_the_trace) return;
-    const uint64_t missing =
-        excess(&reuse->reuse, reuse, index) + excess(&reuse->first, reuse, index) + excess(&reuse->last, reuse, index);
-    out->footprint = (double)reuse->pages - (double)missing / (double)(references - window + 1);
+    if (out->within_the_trace) find_footprint(reuse, index, out);
 }
 
 uint64_t ol_reuse_references(const struct ol_reuse *reuse)

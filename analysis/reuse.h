@@ -7,7 +7,8 @@
  *   times of the trace, and how many references found their page outside it. At the trace's beginning the window
  *   reaches as far back as there is something. (P. J. Denning, D. R. Slutz, CACM 21(9), 1978, for segments.)
  * - The footprint (X. Xiang, C. Ding, H. Luo, B. Bao, "HOTL", ASPLOS 2013): the different pages in a window of w
- *   references, averaged over all windows that lie within the trace.
+ *   references, averaged over all windows that lie within the trace; and its growth from w to w + 1, which their theory
+ *   takes for the miss ratio of LRU in a memory as large as the footprint.
  *
  * All exact, in one pass, for windows chosen before: 8 bytes a page, constant work a reference. A page referenced at
  * times a and b and not in between is in the working sets of min(w, b - a) of these times, and missing in b - a - w
@@ -30,7 +31,8 @@ struct ol_reuse_point {
     uint64_t misses;       /* references whose page was outside the working set; first references are */
     double working_set;    /* mean pages */
     double footprint;      /* mean pages */
-    bool within_the_trace; /* else no window of that length fits, and footprint means nothing */
+    double growth;         /* footprint of w + 1, less that of w; 0 for the longest window of all */
+    bool within_the_trace; /* else no window of that length fits, and footprint and growth mean nothing */
 };
 
 /* Windows: ascending, all different, from 1 on. NULL without memory. */

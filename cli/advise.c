@@ -17,6 +17,8 @@
 #include "cli/cli.h"
 #include "cli/parallel.h"
 
+#define POLICIES "fifo,segmented-fifo,sieve,s3-fifo,clock-pro,car,mglru"
+
 enum { REFERENCE_PS = 100, REFERENCE_PS_MAX = 1000000, JOBS_MAX = 1024 };
 
 static void print_help(void)
@@ -40,7 +42,9 @@ static void print_help(void)
          "  --thrash FACTOR          in the second one (default: 2)\n"
          "  --ram SIZE               compare policies in this much memory\n"
          "  --policy NAME[:PARAMS]   with this one (default: clock)\n"
-         "  --no-policies            do not compare policies, which takes the longest\n"
+         "  --policies NAMES         others to compare with it, all (that hardware with referenced bits can\n"
+         "                           have), or none; it takes the longest (default:\n"
+         "                           " POLICIES ")\n"
          "  --reference PS           picoseconds that a reference takes (default: 100)\n"
          "  --cost NAME=NUMBER,...   constants, as for `onelevel sim`: clock, table, fault, disk, bandwidth; such\n"
          "                           as disk=8500 for compressed memory\n"
@@ -104,8 +108,8 @@ static bool parse_option(int option, const char *argument, struct ol_advise *adv
         return good;
     case 't': return parse_number("--thrash", optarg, 1.01, 1000, &advise->thrash);
     case 'r': return parse_ram(optarg, advise);
-    case 'p': return ol_policy_choose(optarg, &advise->policy);
-    case 'n': advise->policies = false; return true;
+    case 'p': advise->policy = optarg; return true;
+    case 'n': advise->policies = optarg; return true;
     case 'R':
         good = parse_number("--reference", optarg, 1, REFERENCE_PS_MAX, &number);
         advise->reference_ps = (uint64_t)number;
@@ -141,29 +145,41 @@ static bool take_subject(int count, char **arguments, bool dashes, struct ol_adv
     return dashes || !advise->keep;
 }
 
+/* False after a message. */
+static bool choose_policies(struct ol_advise *advise)
+{
+    struct ol_sweep *const sweep = advise->sweep;
+    if (!ol_sweep_parse_policies(advise->policy, sweep)) return false;
+    if (sweep->policies_count != 1 || sweep->policies[0].policy == &ol_policy_opt) {
+        ol_error("--policy %s: expected one policy that does not know the future; --policies names others",
+                 advise->policy);
+        return false;
+    }
+    if (strcmp(advise->policies, "none") != 0 && !ol_sweep_parse_policies(advise->policies, sweep)) return false;
+    return ol_sweep_check_policies(sweep);
+}
+
 static bool parse_arguments(int argc, char **argv, struct ol_advise *advise)
 {
     static const struct option options[] = {
-        {"slack", required_argument, NULL, 's'}, {"thrash", required_argument, NULL, 't'},
-        {"ram", required_argument, NULL, 'r'},   {"policy", required_argument, NULL, 'p'},
-        {"no-policies", no_argument, NULL, 'n'}, {"reference", required_argument, NULL, 'R'},
-        {"cost", required_argument, NULL, 'c'},  {"tlb", required_argument, NULL, 'T'},
-        {"jobs", required_argument, NULL, 'J'},  {"format", required_argument, NULL, 'F'},
-        {"keep", required_argument, NULL, 'k'},  {"output", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    *advise = (struct ol_advise){
-        .slack = 1.05, .thrash = 2, .reference_ps = REFERENCE_PS, .jobs = ol_processors(), .policies = true};
-    if (!parse_cost("default", advise) || !parse_tlb("skylake", advise) ||
-        !ol_policy_choose(ol_policy_clock.name, &advise->policy))
-        return false;
+        {"slack", required_argument, NULL, 's'},    {"thrash", required_argument, NULL, 't'},
+        {"ram", required_argument, NULL, 'r'},      {"policy", required_argument, NULL, 'p'},
+        {"policies", required_argument, NULL, 'n'}, {"reference", required_argument, NULL, 'R'},
+        {"cost", required_argument, NULL, 'c'},     {"tlb", required_argument, NULL, 'T'},
+        {"jobs", required_argument, NULL, 'J'},     {"format", required_argument, NULL, 'F'},
+        {"keep", required_argument, NULL, 'k'},     {"output", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},           {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    if (!parse_cost("default", advise) || !parse_tlb("skylake", advise)) return false;
     bool dashes = false; /* what stands behind a program's name is the program's */
     for (int i = 1; i < argc; i++) dashes = dashes || strcmp(argv[i], "--") == 0;
     const char *const letters = dashes ? "+:o:h" : ":o:h";
     opterr = 0; /* messages are given here */
     for (int option; !advise->help && (option = getopt_long(argc, argv, letters, options, NULL)) != -1;)
         if (!parse_option(option, argv[optind - 1], advise)) return false;
-    return advise->help || take_subject(argc - optind, argv + optind, strcmp(argv[optind - 1], "--") == 0, advise);
+    if (advise->help) return true;
+    dashes = strcmp(argv[optind - 1], "--") == 0;
+    return take_subject(argc - optind, argv + optind, dashes, advise) && choose_policies(advise);
 }
 
 /* --- recording ---------------------------------------------------------------------------------------------------- */
@@ -239,16 +255,11 @@ static bool give_advice(const struct ol_advise *advise)
     return good;
 }
 
-int ol_cmd_advise(int argc, char **argv)
+/* Records the program, and gives advice. False after a message. */
+static bool advise_program(const struct ol_advise *asked)
 {
-    struct ol_advise advise;
+    struct ol_advise advise = *asked;
     char path[PATH_MAX];
-    if (!parse_arguments(argc, argv, &advise)) return OL_EXIT_USAGE;
-    if (advise.help) {
-        print_help();
-        return OL_EXIT_OK;
-    }
-    if (!advise.program) return give_advice(&advise) ? OL_EXIT_OK : OL_EXIT_FAILURE;
     int fd = -1;
     bool good;
     if (advise.keep) good = snprintf(path, PATH_MAX, "%s", advise.keep) < PATH_MAX;
@@ -256,5 +267,23 @@ int ol_cmd_advise(int argc, char **argv)
     advise.trace = path;
     good = good && record(&advise, path) && give_advice(&advise);
     if (fd >= 0) (void)close(fd);
-    return good ? OL_EXIT_OK : OL_EXIT_FAILURE;
+    return good;
+}
+
+int ol_cmd_advise(int argc, char **argv)
+{
+    struct ol_advise advise = {.slack = 1.05,
+                               .thrash = 2,
+                               .reference_ps = REFERENCE_PS,
+                               .jobs = ol_processors(),
+                               .policy = ol_policy_clock.name,
+                               .policies = POLICIES};
+    int status = OL_EXIT_FAILURE;
+    advise.sweep = calloc(1, sizeof(*advise.sweep));
+    if (!advise.sweep) ol_error("no memory for advice");
+    else if (!parse_arguments(argc, argv, &advise)) status = OL_EXIT_USAGE;
+    else if (advise.help) print_help(), status = OL_EXIT_OK;
+    else if (advise.program ? advise_program(&advise) : give_advice(&advise)) status = OL_EXIT_OK;
+    free(advise.sweep);
+    return status;
 }

@@ -11,6 +11,7 @@
 #include "analysis/advice.h"
 #include "cli/histogram.h"
 #include "cli/ideal_replay.h"
+#include "cli/sweep.h"
 #include "machine/sim/cost.h"
 
 enum { OL_ADVISE_SHIFT = 12, OL_ADVISE_LARGE_SHIFT = 21, OL_ADVISE_POLICIES_MAX = 64 };
@@ -18,19 +19,19 @@ enum { OL_ADVISE_SHIFT = 12, OL_ADVISE_LARGE_SHIFT = 21, OL_ADVISE_POLICIES_MAX 
 struct ol_advise {
     const char *trace;
     enum ol_trace_format format;
-    const char *name;               /* of what the advice is about */
-    char **program;                 /* NULL: a trace was given */
-    const char *keep;               /* where the recording stays; NULL: nowhere */
-    const char *output;             /* NULL: standard output; with a program, standard error */
-    struct ol_policy_choice policy; /* others are compared with it */
-    uint64_t ram_bytes;             /* where policies are compared; 0: where the program begins to thrash */
-    double slack, thrash;           /* factors of time */
+    const char *name;              /* of what the advice is about */
+    char **program;                /* NULL: a trace was given */
+    const char *keep;              /* where the recording stays; NULL: nowhere */
+    const char *output;            /* NULL: standard output; with a program, standard error */
+    const char *policy, *policies; /* to compare: one with others; as given */
+    struct ol_sweep *sweep;        /* that compares them: the first is `policy` */
+    uint64_t ram_bytes;            /* where policies are compared; 0: where the program begins to thrash */
+    double slack, thrash;          /* factors of time */
     uint64_t reference_ps;
     struct ol_cost cost;
     struct ol_tlb_spec tlb;
     const char *tlb_text;
     unsigned jobs;
-    bool policies; /* compare them */
     bool json, quiet, help;
 };
 

@@ -145,35 +145,36 @@ static void take_policies(const struct ol_sweep *sweep, struct ol_advice *advice
     qsort(advice->policies, advice->policies_count, sizeof(advice->policies[0]), compare_policies);
 }
 
-/* Simulates all policies that a machine with referenced bits can have, and OPT. False after a message. */
+/* Which of the policies asked for take part? Of all, those that a machine with referenced bits can have. */
+static bool takes_part(const struct ol_advise *advise, const struct ol_policy_choice *policy)
+{
+    const bool all = strcmp(advise->policies, "all") == 0, is_first = policy == advise->sweep->policies;
+    if (policy->policy == &ol_policy_opt) return false; /* if so, as the bound */
+    return is_first || !all || ol_policy_suits(policy->policy, &ol_sim_amd64.is);
+}
+
+/* Simulates policies, and OPT, if the trace is not too long. False after a message. */
 static bool compare_policies_at(const struct ol_advise *advise, uint32_t frames, struct ol_advice *advice)
 {
-    struct ol_policy_choice choices[OL_ADVISE_POLICIES_MAX] = {advise->policy};
-    struct ol_sweep_row rows[OL_ADVISE_POLICIES_MAX];
-    unsigned count = 1;
-    struct ol_sweep *const sweep = calloc(1, sizeof(*sweep));
-    if (!sweep) {
+    static const struct ol_policy_choice opt = {.policy = &ol_policy_opt, .text = "opt"};
+    struct ol_sweep *const sweep = advise->sweep;
+    sweep->rows = calloc(sweep->policies_count + 1, sizeof(*sweep->rows));
+    if (!sweep->rows) {
         ol_error("no memory to compare policies");
         return false;
     }
-    *sweep = (struct ol_sweep){.trace = advise->trace,
-                               .format = advise->format,
-                               .rows = rows,
-                               .shard = 1,
-                               .shards = 1,
-                               .jobs = advise->jobs,
-                               .quiet = advise->quiet};
-    for (const struct ol_policy_ops *const *policy = ol_policies; *policy && count < OL_ADVISE_POLICIES_MAX; policy++) {
-        const bool is_opt = *policy == &ol_policy_opt && advice->histogram.runs <= RUNS_MAX;
-        if (strcmp((*policy)->name, advise->policy.text) == 0) continue;
-        if (is_opt || ol_policy_suits(*policy, &ol_sim_amd64.is))
-            choices[count++] = (struct ol_policy_choice){.policy = *policy, .text = (*policy)->name};
-    }
-    for (unsigned i = 0; i < count; i++) add_row(sweep, &choices[i], frames);
+    sweep->trace = advise->trace;
+    sweep->format = advise->format;
+    sweep->shard = sweep->shards = 1;
+    sweep->jobs = advise->jobs;
+    sweep->quiet = advise->quiet;
+    for (unsigned i = 0; i < sweep->policies_count; i++)
+        if (takes_part(advise, &sweep->policies[i])) add_row(sweep, &sweep->policies[i], frames);
+    if (advice->histogram.runs <= RUNS_MAX) add_row(sweep, &opt, frames);
     const bool good = ol_sweep_run(sweep, NULL, NULL);
     if (good) take_policies(sweep, advice);
     advice->compared_at = good ? frames : 0;
-    free(sweep);
+    free(sweep->rows);
     return good;
 }
 
@@ -214,7 +215,7 @@ bool ol_advice_find(const struct ol_advise *advise, struct ol_advice *advice)
     advice->needs = ol_advice_size(&advice->trace, &advice->costs, advise->slack);
     advice->thrashes = ol_advice_size(&advice->trace, &advice->costs, advise->thrash);
     return find_large(advise, advice) &&
-           (!advise->policies || compare_policies_at(advise, compare_at(advise, advice), advice));
+           (advise->sweep->policies_count == 1 || compare_policies_at(advise, compare_at(advise, advice), advice));
 }
 
 void ol_advice_release(struct ol_advice *advice)

@@ -9,7 +9,7 @@
 #include "cli/advise.h"
 #include "cli/cli.h"
 
-enum { POINTS = 12, POLICIES_SHOWN = 5 };
+enum { POINTS = 12, POLICIES_SHOWN = 6 };
 
 static uint64_t bytes_of(double pages)
 {
@@ -84,7 +84,7 @@ static void print_sentence(const struct ol_advise *advise, const struct ol_advic
         fprintf(out, ";\nwith %s, %s would save ", size_text(advice->compared_at, size),
                 best ? best->name : "no policy");
         if (best) print_percent(out, &best->saved);
-        fprintf(out, "%s of the time over %s", best ? "" : "a clear part", advise->policy.text);
+        fprintf(out, "%s of the time over %s", best ? "" : "a clear part", advise->sweep->policies[0].text);
     }
     fputs(".\n\n", out);
 }
@@ -138,9 +138,9 @@ static void print_policies(const struct ol_advise *advise, const struct ol_advic
 {
     char size[OL_SIZE_TEXT_BYTES];
     if (!advice->compared_at) return;
-    fprintf(out, "\nPolicies that a machine with referenced bits can have, in %s:\n\n%14s %16s   %s\n",
-            size_text(advice->compared_at, size), "policy", "faults", "saves of the time");
-    fprintf(out, "%14s %16" PRIu64 "\n", advise->policy.text, advice->policy_faults);
+    fprintf(out, "\nPolicies, in %s:\n\n%14s %16s   %s\n", size_text(advice->compared_at, size), "policy", "faults",
+            "saves of the time");
+    fprintf(out, "%14s %16" PRIu64 "\n", advise->sweep->policies[0].text, advice->policy_faults);
     for (unsigned i = 0; i < advice->policies_count && i < POLICIES_SHOWN; i++) print_policy(out, &advice->policies[i]);
     if (advice->has_opt) print_policy(out, &advice->opt);
     if (advice->has_opt) fputs("(OPT knows the future; none has fewer faults.)\n", out);
@@ -209,8 +209,8 @@ static json_t *policies_json(const struct ol_advise *advise, const struct ol_adv
         good = json_array_append_new(list, policy_json(&advice->policies[i])) == 0;
     const struct ol_advice_policy *const best = best_policy(advice);
     return json_pack("{s:I, s:s, s:I, s:s?, s:o, s:o}", "at_bytes", (json_int_t)bytes_of((double)advice->compared_at),
-                     "compared_with", advise->policy.text, "faults", (json_int_t)advice->policy_faults, "best",
-                     best ? best->name : NULL, "others", good ? list : NULL, "opt",
+                     "compared_with", advise->sweep->policies[0].text, "faults", (json_int_t)advice->policy_faults,
+                     "best", best ? best->name : NULL, "others", good ? list : NULL, "opt",
                      advice->has_opt ? policy_json(&advice->opt) : json_null());
 }
 

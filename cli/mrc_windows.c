@@ -5,7 +5,7 @@
 
 static const char *const keys[][5] = {[OL_MRC_WORKING_SET] = {"window", "mean_pages", "misses", "miss_ratio", NULL},
                                       [OL_MRC_REUSE] = {"reuse_time", "references", "share_up_to", NULL},
-                                      [OL_MRC_FOOTPRINT] = {"window", "mean_pages", NULL}};
+                                      [OL_MRC_FOOTPRINT] = {"window", "mean_pages", "growth", NULL}};
 
 static void print_point(const struct ol_mrc *mrc, const struct ol_reuse *reuse, const struct ol_reuse_point *point,
                         struct ol_table *table)
@@ -23,7 +23,9 @@ static void print_point(const struct ol_mrc *mrc, const struct ol_reuse *reuse, 
         cells[2] = ol_cell_real(1 - missed);
         break;
     case OL_MRC_FOOTPRINT:
-        if (point->within_the_trace) cells[1] = ol_cell_real(point->footprint);
+        if (!point->within_the_trace) break;
+        cells[1] = ol_cell_real(point->footprint);
+        cells[2] = ol_cell_real(point->growth);
         break;
     case OL_MRC_MISS_RATIO: break;
     }

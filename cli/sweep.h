@@ -78,6 +78,9 @@ bool ol_sweep_parse_list(const char *option, const char *text, bool (*parse)(con
 bool ol_sweep_parse_machines(const char *text, struct ol_sweep *sweep);
 bool ol_sweep_parse_policies(const char *text, struct ol_sweep *sweep);
 
+/* Are the parameters of all policies such as they take? False after a message. */
+bool ol_sweep_check_policies(const struct ol_sweep *sweep);
+
 /* Makes the rows. Those that cannot be (a policy that wants what the machine does not have, too few or too many frames)
  * are left out, with a message. False after a message if nothing is left, or options do not fit together. */
 bool ol_sweep_plan(struct ol_sweep *sweep);

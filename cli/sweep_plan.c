@@ -237,8 +237,7 @@ static bool add_page_sizes(struct ol_sweep *sweep, struct ol_sweep_row *row)
     return good;
 }
 
-/* Are the parameters of all policies such as they take? */
-static bool check_policies(const struct ol_sweep *sweep)
+bool ol_sweep_check_policies(const struct ol_sweep *sweep)
 {
     for (unsigned i = 0; i < sweep->policies_count; i++) {
         struct ol_ideal *const ideal = ol_ideal_make(&sweep->policies[i], 64);
@@ -320,7 +319,7 @@ static void tell_unsuited(const struct ol_sweep *sweep, const struct ol_policy_c
 
 bool ol_sweep_plan(struct ol_sweep *sweep)
 {
-    bool good = check_policies(sweep) && fit_machines(sweep);
+    bool good = ol_sweep_check_policies(sweep) && fit_machines(sweep);
     for (unsigned p = 0; good && p < sweep->policies_count; p++) tell_unsuited(sweep, &sweep->policies[p]);
     for (unsigned m = 0; good && m < sweep->machines_count; m++) {
         for (unsigned p = 0; good && p < sweep->policies_count; p++) {

@@ -58,12 +58,12 @@ for point in advice["curve"]:
     assert point["read_back"] == read_back and abs(point["slowdown"] - (base + read_back * back) / base) < 1e-6
 PYTHON
 }
-check --no-policies
-check --no-policies --slack 20 --thrash 10 --reference 400
-check --no-policies --cost disk=8500
+check --policies none
+check --policies none --slack 20 --thrash 10 --reference 400
+check --policies none --cost disk=8500
 
 # Policies: each what sim counts, the best first, none better than OPT.
-expect 0 advise --json --quiet --ram 400K --policy fifo "$trace"
+expect 0 advise --json --quiet --ram 400K --policy fifo --policies all "$trace"
 cp "$folder/out" "$folder/advice"
 /usr/bin/python3 - "$folder/advice" >"$folder/policies" <<'PYTHON'
 import json, sys
@@ -89,29 +89,29 @@ says out 'it thrashes;'
 says out '2 MiB pages would save 98.9 %'
 says out 'OPT knows the future'
 says err 'simulations done'
-expect 0 advise --quiet --no-policies -o "$folder/there" "$trace"
+expect 0 advise --quiet --policies none -o "$folder/there" "$trace"
 silent out
 grep -q 'perl.trace needs' "$folder/there"
-expect 0 advise "$trace" --json --no-policies
+expect 0 advise "$trace" --json --policies none
 printf '1\n2\n1\n3\n' >"$folder/list"
-expect 0 advise --quiet --no-policies "$folder/list"
+expect 0 advise --quiet --policies none "$folder/list"
 says out 'list needs'
 says out 'the trace is a list of pages'
 if [ -e "$2/record/onelevel-amd64-linux" ]; then
-    expect 0 advise --quiet --no-policies --keep "$folder/kept" -- /bin/sh -c 'echo hello'
+    expect 0 advise --quiet --policies none --keep "$folder/kept" -- /bin/sh -c 'echo hello'
     [ "$(cat "$folder/out")" = hello ] || { echo "the program's output is not its own:"; cat "$folder/out"; exit 1; }
     says err '/bin/sh needs '
     cp "$folder/err" "$folder/said"
-    expect 0 advise --quiet --no-policies "$folder/kept"
+    expect 0 advise --quiet --policies none "$folder/kept"
     sed 's/^.* needs /needs /' "$folder/out" >"$folder/again"
     sed 's/^.* needs /needs /' "$folder/said" | cmp -s - "$folder/again" || { echo 'the kept recording says otherwise'; exit 1; }
     mkdir "$folder/tmp"
-    TMPDIR=$folder/tmp expect 0 advise --quiet --no-policies -- /bin/sh -c 'exit 3'
+    TMPDIR=$folder/tmp expect 0 advise --quiet --policies none -- /bin/sh -c 'exit 3'
     says err '/bin/sh ended with status 3; this is about that run'
     [ -z "$(ls "$folder/tmp")" ] || { echo 'the recording was left behind'; exit 1; }
     expect 1 advise --quiet -- "$folder/missing"
     says err 'missing could not be recorded, or ended with status 127'
-    expect 0 advise --no-policies -- /bin/echo --json -- hello
+    expect 0 advise --policies none -- /bin/echo --json -- hello
     [ "$(cat "$folder/out")" = '--json -- hello' ] || { cat "$folder/out"; exit 1; }
     TMPDIR=$folder/none expect 1 advise --quiet -- /bin/true
     says err 'none/onelevel-'
@@ -134,8 +134,16 @@ expect 2 advise --ram 1 "$trace"
 says err '--ram 1: expected'
 expect 2 advise --policy lucky "$trace"
 says err "there is no policy 'lucky'"
-expect 1 advise --policy fifo:x=1 --quiet "$trace"
+expect 2 advise --policy fifo:x=1 --quiet "$trace"
 says err 'fifo takes no parameters'
+expect 2 advise --policies lucky "$trace"
+says err "there is no policy 'lucky'"
+expect 2 advise --policy lru,fifo "$trace"
+says err '--policy lru,fifo: expected one policy'
+expect 2 advise --policy opt "$trace"
+says err '--policy opt: expected one policy'
+expect 0 advise --quiet --policy 2q:in=25,out=50 --policies arc,lru --ram 256K "$trace"
+says out 'over 2q:in=25,out=50.'
 expect 2 advise --cost disk=no "$trace"
 says err '--cost disk=no: expected'
 expect 2 advise --tlb 3:2 "$trace"
@@ -145,7 +153,7 @@ says err 'missing: cannot be opened'
 : >"$folder/empty"
 expect 1 advise "$folder/empty"
 says err 'the trace holds no references'
-expect 1 advise --no-policies -o "$folder/none/advice" "$trace"
+expect 1 advise --policies none -o "$folder/none/advice" "$trace"
 says err 'none/advice: cannot be written'
-expect 1 advise --no-policies -o /dev/full "$trace"
+expect 1 advise --policies none -o /dev/full "$trace"
 says err 'cannot be written'

@@ -48,13 +48,14 @@ static void compare(const struct ol_reuse *reuse, const uint64_t *windows, unsig
 {
     struct ol_reuse_point point;
     const unsigned window = (unsigned)windows[index], before = index ? (unsigned)windows[index - 1] : 0;
-    uint64_t pages = 0, reuses = 0, misses = 0, footprint = 0;
+    uint64_t pages = 0, reuses = 0, misses = 0, footprint = 0, longer = 0;
     for (unsigned i = 0; i < LENGTH; i++) {
         const unsigned time = reuse_time(i);
         pages += distinct(i + 1 > window ? i + 1 - window : 0, i + 1);
         reuses += time > before && time <= window;
         misses += time == 0 || time > window;
         if (i + window <= LENGTH) footprint += distinct(i, i + window);
+        if (i + window < LENGTH) longer += distinct(i, i + window + 1);
     }
     ol_reuse_point(reuse, index, &point);
     assert_int_equal(point.window, window);
@@ -62,7 +63,11 @@ static void compare(const struct ol_reuse *reuse, const uint64_t *windows, unsig
     assert_int_equal(point.misses, misses);
     assert_true(fabs(point.working_set - (double)pages / LENGTH) < 1e-9);
     assert_int_equal(point.within_the_trace, window <= LENGTH);
-    if (window <= LENGTH) assert_true(fabs(point.footprint - (double)footprint / (LENGTH - window + 1)) < 1e-9);
+    if (window > LENGTH) return;
+    const double mean = (double)footprint / (LENGTH - window + 1);
+    assert_true(fabs(point.footprint - mean) < 1e-9);
+    const double growth = window < LENGTH ? (double)longer / (LENGTH - window) - mean : 0;
+    assert_true(fabs(point.growth - growth) < 1e-9);
 }
 
 /* As runs of references alike, or one by one, in batches of odd lengths. */
