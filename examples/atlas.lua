@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --
--- Atlas, Manchester 1962: the first machine on which core store and drum were one level. There are no page tables: each
--- of the 32 pages of core has a register with the number of the block that it holds, and all 32 are compared with the
--- address at once. If none agrees there is a "non-equivalence interruption", and the supervisor fetches the block. Which
--- page goes is decided by its learning program, which expects a block to be used again after as long as last time.
+-- Atlas, Manchester 1962: the first machine on which core store and drum were one level. There are no page tables:
+-- each of the 32 pages of core has a register with the number of the block that it holds, and all 32 are compared
+-- with the address at once. If none agrees there is a "non-equivalence interruption", and the supervisor fetches the
+-- block. Which page goes is decided by its learning program, which expects a block to be used again after as long as
+-- last time.
 
 local core_pages, block = 32, 4096 -- 512 words of 48 bits: 4096 characters
 
@@ -38,7 +39,8 @@ equal(learning.page_faults, learning.faults_major, "each interruption is a block
 -- Nothing tells whether a page was changed: each that leaves is written, though none was changed since it was read.
 equal(learning.writebacks, learning.evictions, "pages written of those that left")
 equal(learning.evictions_clean, 0, "pages that left without")
-print(string.format("%4d pages are written back, although the program only reads: Atlas cannot tell", learning.writebacks))
+print(string.format("%4d pages are written back, although the program only reads: Atlas cannot tell",
+    learning.writebacks))
 
 -- The learning program against what is simplest.
 local fifo = run("fifo")

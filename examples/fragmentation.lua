@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
--- Fragmentation. Memory that is taken and given back in pieces ends up free in pieces: enough of it, but nowhere enough in
--- one place. To a process that does not matter, because its pages may lie anywhere. To a device that wants one contiguous
--- buffer it does; and the process's own addresses can be fragmented just the same.
+-- Fragmentation. Memory that is taken and given back in pieces ends up free in pieces: enough of it, but nowhere
+-- enough in one place. To a process that does not matter, because its pages may lie anywhere. To a device that wants
+-- one contiguous buffer it does; and the process's own addresses can be fragmented just the same.
 
 -- 1. Physical memory: 64 frames, given out as buddies. Every second page of a process goes.
 local m = machine{format = "amd64", frames = 64, drum = 0, buddies = true}
@@ -36,7 +36,8 @@ print("A process maps all 32 as one array, page beside page: virtual memory does
 s:unmap(array, 32)
 for n = 1, 31, 2 do s:unmap(at + n * page, 1) end -- the lower half of the first process's pages
 local block = m:block(order)
-print(string.format("Half of the other pages go: now there are four neighbours, at physical address %x.", block:physical()))
+print(string.format("Half of the other pages go: now there are four neighbours, at physical address %x.",
+    block:physical()))
 block:give()
 equal(m:free_memory(order).unusable, 16, "still of no use: those of the upper half")
 m:check()
@@ -52,4 +53,4 @@ for n = 1, 16, 2 do v:unmap(region[n], piece) end
 equal(v:mapped_pages(), all // 2, "half of the addresses are free")
 fails("no gap", v.map, v, {pages = piece + 1})
 v:map{pages = piece}
-print("A program that unmapped every second sixteenth of its addresses has half of them free, and no gap beyond a sixteenth.")
+print("A program that unmaps every second sixteenth of its addresses has half of them free, no gap beyond a sixteenth.")

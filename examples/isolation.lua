@@ -15,8 +15,11 @@ alice:write(address, "a letter of Alice's")
 bob:write(address, "Bob's shopping list")
 
 print(string.format("Both processes write to address %x.", address))
-print(string.format("  Alice reads there: %s   (physical address %x)", alice:read(address, 19), alice:physical(address)))
-print(string.format("  Bob reads there:   %s   (physical address %x)", bob:read(address, 19), bob:physical(address)))
+local function look(name, who)
+    print(string.format("  %-5s reads %s (physical address %x)", name, who:read(address, 19), who:physical(address)))
+end
+look("Alice", alice)
+look("Bob", bob)
 equal(alice:read(address, 19), "a letter of Alice's", "what Alice wrote")
 equal(bob:read(address, 19), "Bob's shopping list", "what Bob wrote")
 assert(alice:physical(address) ~= bob:physical(address), "one address, two places")

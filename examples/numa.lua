@@ -44,5 +44,5 @@ assert(fast < mixed and mixed < slow, "and in between")
 local _, bound_far = try("bind=1", 0, 2)
 equal(bound_far, 0, "bound to the reader's node")
 
-print("\nMemory is where it was first touched, so who fills a table should sit where it will be read. Who does not know")
-print("can interleave: never the best, never the worst. Who knows can bind, and pays with a half of memory unused.")
+print("\nMemory is where it was first touched, so who fills a table should sit where it will be read. Who does")
+print("not know can interleave: never the best, never the worst. Who knows can bind, and pays with memory unused.")

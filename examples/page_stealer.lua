@@ -4,8 +4,8 @@
 -- finds a free frame at once. It prefers pages that nobody used lately; among these, those that need not be written.
 -- A page that it took by mistake is not lost at once: until its frame is used, a touch brings it back without the drum.
 
--- 1. Whom it takes. Four pages, in every combination of used lately and modified; a fifth frame is for a page that comes
--- after time has passed: by then all others count as not used, until they are used again.
+-- 1. Whom it takes. Four pages, in every combination of used lately and modified; a fifth frame is for a page that
+-- comes after time has passed: by then all others count as not used, until they are used again.
 local m = machine{format = "amd64", frames = 5, policy = "nru:interval=100"}
 local page = m:page_bytes()
 local s = m:space()
@@ -42,7 +42,7 @@ at = s:map{pages = 1000}
 local c = m:count(function()
     for n = 0, 199 do s:write(at + n * page, "data") end
 end)
-print(string.format("200 pages in 32 frames: the stealer woke %d times, took %d pages and wrote %d; no fault had to steal.",
+print(string.format("200 pages in 32 frames: the stealer woke %d times, took %d pages, wrote %d; no fault had to steal.",
     c.reclaims_ahead, c.evictions, c.writebacks))
 equal(c.reclaims_direct, 0, "faults that found no free frame")
 assert(c.reclaims_ahead * 2 < c.evictions, "it takes several at a time")

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
--- Segments. On an 80286 there are no pages: a program's code, data and stack are segments, each with a length, rights and
--- a privilege of its own; a reference beyond the end is caught at the very byte. What is absent is brought in as a whole,
--- and must lie in one piece. Pages were invented to be rid of that.
+-- Segments. On an 80286 there are no pages: a program's code, data and stack are segments, each with a length, rights
+-- and a privilege of its own; a reference beyond the end is caught at the very byte. What is absent is brought in as
+-- a whole, and must lie in one piece. Pages were invented to be rid of that.
 
 local m = segments{memory = 100000, placement = "first", compacts = false}
 local editor, game = m:task(), m:task()

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Thrashing. Each process has a working set: the pages that it uses again and again. As long as all working sets fit
--- into memory, one more process is one more unit of work. When they do not, each fault takes a page that another process
--- is about to use, and all of them do little but wait for the drum.
+-- into memory, one more process is one more unit of work. When they do not, each fault takes a page that another
+-- process is about to use, and all of them do little but wait for the drum.
 
 local frames, working_set, references = 48, 10, 2000
 
--- `count` processes take turns, 50 references each, all within their working sets. Returns faults per 1000 references, and
--- the modelled time of a reference, once the working sets are in memory for the first time.
+-- `count` processes take turns, 50 references each, all within their working sets. Returns faults per 1000
+-- references, and the modelled time of a reference, once the working sets are in memory for the first time.
 local function run(count)
     local m = machine{format = "amd64", frames = frames, policy = "clock"}
     local page, process = m:page_bytes(), {}

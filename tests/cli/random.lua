@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- Random calls of everything that machines, spaces and devices have, on every machine, many of them nonsense: nothing may
--- crash, every invariant must hold, and what is refused must be refused by a message that names what was wrong.
+-- Random calls of everything that machines, spaces and devices have, on every machine, many of them nonsense: nothing
+-- may crash, every invariant must hold, and what is refused must be refused by a message that names what was wrong.
 -- usage: onelevel script tests/cli/random.lua [SEED [STEPS]]
 
 local seed, steps = tonumber((...)) or 1, tonumber((select(2, ...))) or 500
