@@ -42,7 +42,7 @@ at = s:map{pages = 1000}
 local c = m:count(function()
     for n = 0, 199 do s:write(at + n * page, "data") end
 end)
-print(string.format("200 pages in 32 frames: the stealer woke %d times, took %d pages, wrote %d; no fault had to.",
+print(string.format("200 pages in 32 frames: the stealer woke %d times, took %d pages, wrote %d; no fault had to help.",
     c.reclaims_ahead, c.evictions, c.writebacks))
 equal(c.reclaims_direct, 0, "faults that found no free frame")
 assert(c.reclaims_ahead * 2 < c.evictions, "it takes several at a time")
