@@ -158,11 +158,18 @@ void ol_sim_get_counters(struct ol_sim *sim, struct ol_sim_counters *out)
 
 /* --- processors and their spaces --------------------------------------------------------------------------------- */
 
+static void select_locked(struct ol_sim *sim, struct ol_sim_processor *processor)
+{
+    settle_references(sim);
+    sim->processor = processor;
+}
+
 void ol_sim_select(struct ol_sim *sim, uint32_t processor)
 {
     assert(processor < sim->processor_count);
-    settle_references(sim);
-    sim->processor = &sim->processors[processor];
+    pthread_mutex_lock(&sim->port.lock);
+    select_locked(sim, &sim->processors[processor]);
+    pthread_mutex_unlock(&sim->port.lock);
 }
 
 /* A tag that stood for another space is emptied first. */
@@ -294,6 +301,7 @@ static enum ol_status miss(struct ol_sim *sim, ol_va va, unsigned access, bool l
         if (locked) pthread_mutex_unlock(&sim->port.lock);
         const enum ol_status status = fault(sim, space, va, access);
         if (locked) pthread_mutex_lock(&sim->port.lock);
+        if (sim->processor != processor) select_locked(sim, processor); /* another thread selected one meanwhile */
         ol_sim_count_shootdowns(sim);
         if (status != OL_OK) return status;
         ol_sim_activate(sim, space);

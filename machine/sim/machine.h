@@ -10,8 +10,8 @@
  *
  * Conditions that hold for all functions:
  * - References are made one at a time. ol_sim_access, ol_sim_read and ol_sim_write take the core's lock while they
- *   translate and move bytes, so any number of threads may call them, if none selects another processor meanwhile; the
- *   others are for one thread alone.
+ *   translate and move bytes, so any number of threads may call them, and ol_sim_select: each reference is made by the
+ *   processor that is selected when it begins. The other functions are for one thread alone.
  * - Deterministic: the same references give the same counts, whatever the host.
  * - A page fault is given to the core with no lock held, and the reference is then tried again.
  * - The machine changes Accessed and Dirty bits as its format says; the pmap functions read them from there.

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated machines as testbeds: every access is a simulated reference. */
+#include <stdatomic.h>
+
 #include "machine/sim/machine.h"
 #include "tests/support/testbed.h"
 #include "tests/support/testbed_small.h"
+
+enum { PROCESSORS = 2, TURN = 16 /* references of a processor */ };
 
 static const char *sim_missing(void)
 {
@@ -14,7 +18,7 @@ static enum ol_status sim_machine_create(const struct ol_testbed *bed, uint32_t 
 {
     /* Small ones of all kinds, and fewer tags than there are spaces. */
     const struct ol_sim_format *const format = bed->kind;
-    struct ol_sim_options options = {.format = format, .frames = frames_max};
+    struct ol_sim_options options = {.format = format, .frames = frames_max, .processors = PROCESSORS};
     char message[512];
     if (!ol_tlb_spec_parse(format->walks_levels ? "l1d=8:4,l1i=4:plru,l2=32:4:random,walk=8,tags=1"
                                                 : "l1d=8:4,l1i=4:plru,l2=32:4:random",
@@ -44,8 +48,11 @@ static bool sim_find_range(const struct ol_testbed *bed, uint64_t pages, ol_va *
     return true;
 }
 
+/* The processors take turns, whichever thread it is. */
 static enum ol_status sim_access(void *machine, struct ol_space *space, ol_va va, unsigned access, unsigned char *value)
 {
+    static atomic_uint turn;
+    if (atomic_fetch_add(&turn, 1) % TURN == 0) ol_sim_select(machine, atomic_load(&turn) / TURN % PROCESSORS);
     if (access == OL_READ) return ol_sim_read(machine, space, va, value, 1);
     if (access == OL_WRITE) return ol_sim_write(machine, space, va, value, 1);
     return ol_sim_access(machine, space, va, access);
