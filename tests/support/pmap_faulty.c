@@ -29,16 +29,17 @@ static void faulty_destroy(void *machine, struct ol_pmap *pmap)
 static bool fails(struct ol_pmap_faulty *faulty)
 {
     const uint64_t call = ++faulty->enters;
-    const bool now = faulty->first && call >= faulty->first && call - faulty->first < faulty->times;
-    if (now) faulty->failed++;
-    return now;
+    return faulty->first && call >= faulty->first && call - faulty->first < faulty->times;
 }
 
 static enum ol_status faulty_enter(void *machine, struct ol_pmap *pmap, ol_va va, const ol_frame_no *frames, uint32_t n,
                                    unsigned rights, unsigned access)
 {
     struct ol_pmap_faulty *faulty = machine;
-    if (fails(faulty)) return OL_E_NO_META;
+    if (fails(faulty)) {
+        faulty->failed++;
+        return OL_E_NO_META;
+    }
     chaos_forget(faulty);
     return faulty->inner->enter(faulty->machine, pmap, va, frames, n, rights, access);
 }
@@ -47,7 +48,10 @@ static enum ol_status faulty_enter_large(void *machine, struct ol_pmap *pmap, ol
                                          uint8_t shift, unsigned rights)
 {
     struct ol_pmap_faulty *faulty = machine;
-    if (fails(faulty)) return OL_E_NO_META;
+    if (fails(faulty)) {
+        faulty->failed_large++;
+        return OL_E_NO_META;
+    }
     chaos_forget(faulty);
     return faulty->inner->enter_large(faulty->machine, pmap, va, first, shift, rights);
 }

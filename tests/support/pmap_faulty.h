@@ -18,7 +18,8 @@ struct ol_pmap_faulty {
     uint64_t chaos;                  /* state of its random sequence; 0: no chaos */
     uint64_t enters;                 /* calls of enter and enter_large */
     uint64_t first, times;           /* which of them fail: first .. first + times - 1; first 0: none */
-    uint64_t failed;                 /* how many did */
+    uint64_t failed;                 /* how many calls of enter did */
+    uint64_t failed_large;           /* … of enter_large */
     uint64_t forgotten;              /* frames that lost their mappings to chaos */
     uint32_t (*node_for)(ol_va va);  /* as in core/pmap.h; NULL: any node */
 };

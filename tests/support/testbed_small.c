@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "machine/sim/port.h"
 #include "machine/sim/reverse.h"
@@ -19,7 +20,7 @@ enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT, MIDDLE_SHIFT = 15, LARGE_S
 struct entry {
     ol_frame_no frame;
     uint8_t rights; /* OL_NONE: nothing is mapped */
-    uint8_t shift;
+    uint8_t order;  /* log2 of the pages that are mapped as one */
     uint8_t attributes;
 };
 
@@ -32,7 +33,8 @@ struct small {
 
 struct ol_pmap {
     struct small *machine;
-    uint64_t first, pages; /* page numbers */
+    uint64_t first, pages;  /* page numbers */
+    uint64_t lowest, above; /* entries that were ever used: from … to below … */
     struct entry entry[];
 };
 
@@ -47,15 +49,15 @@ static ol_va page_va(ol_va va, uint64_t page)
     return va + (page << PAGE_SHIFT);
 }
 
-static uint32_t pages_of(uint8_t shift)
+static uint32_t pages_of(const struct entry *entry)
 {
-    return 1U << (shift - PAGE_SHIFT);
+    return 1U << entry->order;
 }
 
 /* Where what maps va begins. */
 static ol_va head_of(struct ol_pmap *pmap, ol_va va)
 {
-    const uint8_t shift = entry_of(pmap, va)->shift;
+    const unsigned shift = PAGE_SHIFT + entry_of(pmap, va)->order;
     return va >> shift << shift;
 }
 
@@ -65,19 +67,34 @@ static void forget(struct ol_pmap *pmap, ol_va head)
 {
     struct ol_sim_reverse *const reverse = &pmap->machine->reverse;
     const struct entry entry = *entry_of(pmap, head);
-    for (uint32_t i = 0; i < pages_of(entry.shift); i++) {
+    for (uint32_t i = 0; i < pages_of(&entry); i++) {
         reverse->frames[entry.frame + i].attributes |= entry.attributes;
         ol_sim_reverse_remove(reverse, entry.frame + i, pmap, page_va(head, i));
-        *entry_of(pmap, page_va(head, i)) = (struct entry){.shift = PAGE_SHIFT};
+        *entry_of(pmap, page_va(head, i)) = (struct entry){0};
     }
 }
 
 static void put(struct ol_pmap *pmap, ol_va va, struct entry entry)
 {
-    for (uint32_t i = 0; i < pages_of(entry.shift); i++, entry.frame++) {
+    const uint64_t index = (va >> PAGE_SHIFT) - pmap->first;
+    if (index < pmap->lowest) pmap->lowest = index;
+    if (index + pages_of(&entry) > pmap->above) pmap->above = index + pages_of(&entry);
+    for (uint32_t i = 0; i < pages_of(&entry); i++, entry.frame++) {
         *entry_of(pmap, page_va(va, i)) = entry;
         ol_sim_reverse_add(&pmap->machine->reverse, entry.frame, pmap, page_va(va, i));
     }
+}
+
+/* How far behind va the first entry is that was ever used; and is va behind the last one? */
+static uint64_t first_used(const struct ol_pmap *pmap, ol_va va)
+{
+    const uint64_t index = (va >> PAGE_SHIFT) - pmap->first;
+    return index < pmap->lowest ? pmap->lowest - index : 0;
+}
+
+static bool is_above(const struct ol_pmap *pmap, ol_va va)
+{
+    return (va >> PAGE_SHIFT) - pmap->first >= pmap->above;
 }
 
 /* To pages of the smallest size, or, now and then, to nothing. */
@@ -85,14 +102,14 @@ static void split(struct ol_pmap *pmap, ol_va va)
 {
     const ol_va head = head_of(pmap, va);
     const struct entry was = *entry_of(pmap, head);
-    if (was.shift == PAGE_SHIFT) return;
+    if (was.order == 0) return;
     if (++pmap->machine->splits % FORGETS_EVERY == 0) {
         forget(pmap, head);
         return;
     }
-    for (uint32_t i = 0; i < pages_of(was.shift); i++) {
+    for (uint32_t i = 0; i < pages_of(&was); i++) {
         struct entry *const entry = entry_of(pmap, page_va(head, i));
-        entry->shift = PAGE_SHIFT;
+        entry->order = 0;
         entry->attributes = was.attributes;
     }
 }
@@ -102,7 +119,7 @@ static void split_ends(struct ol_pmap *pmap, ol_va va, uint64_t pages)
 {
     const ol_va last = page_va(va, pages - 1);
     if (head_of(pmap, va) != va) split(pmap, va);
-    if (page_va(head_of(pmap, last), pages_of(entry_of(pmap, last)->shift) - 1) != last) split(pmap, last);
+    if (page_va(head_of(pmap, last), pages_of(entry_of(pmap, last)) - 1) != last) split(pmap, last);
 }
 
 static void lower(struct ol_pmap *pmap, ol_va va, unsigned rights)
@@ -113,13 +130,21 @@ static void lower(struct ol_pmap *pmap, ol_va va, unsigned rights)
 
 /* --- the interface ----------------------------------------------------------------------------------------------- */
 
+static size_t pmap_bytes(uint64_t pages)
+{
+    return sizeof(struct ol_pmap) + pages * sizeof(struct entry);
+}
+
 static enum ol_status small_create(void *machine, ol_va first_va, ol_va last_va, struct ol_pmap **out)
 {
     const uint64_t pages = (last_va >> PAGE_SHIFT) - (first_va >> PAGE_SHIFT) + 1;
-    struct ol_pmap *const pmap = malloc(sizeof *pmap + pages * sizeof pmap->entry[0]);
-    if (!pmap) return OL_E_NO_META;
-    *pmap = (struct ol_pmap){.machine = machine, .first = first_va >> PAGE_SHIFT, .pages = pages};
-    for (uint64_t i = 0; i < pages; i++) pmap->entry[i] = (struct entry){.shift = PAGE_SHIFT};
+    /* Large and hardly used: malloc might clear it page by page. */
+    struct ol_pmap *const pmap =
+        mmap(NULL, pmap_bytes(pages), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pmap == MAP_FAILED) return OL_E_NO_META;
+    pmap->machine = machine;
+    pmap->first = first_va >> PAGE_SHIFT;
+    pmap->pages = pmap->lowest = pages;
     *out = pmap;
     return OL_OK;
 }
@@ -127,14 +152,14 @@ static enum ol_status small_create(void *machine, ol_va first_va, ol_va last_va,
 static void small_destroy(void *machine, struct ol_pmap *pmap)
 {
     (void)machine;
-    free(pmap);
+    munmap(pmap, pmap_bytes(pmap->pages));
 }
 
 static void small_remove(void *machine, struct ol_pmap *pmap, ol_va va, uint64_t pages)
 {
     (void)machine;
     split_ends(pmap, va, pages);
-    for (uint64_t i = 0; i < pages; i++)
+    for (uint64_t i = first_used(pmap, va); i < pages && !is_above(pmap, page_va(va, i)); i++)
         if (entry_of(pmap, page_va(va, i))->rights != OL_NONE) forget(pmap, page_va(va, i));
 }
 
@@ -149,7 +174,6 @@ static enum ol_status small_enter(void *machine, struct ol_pmap *pmap, ol_va va,
         put(pmap, page_va(va, i),
             (struct entry){.frame = frames[i],
                            .rights = (uint8_t)rights,
-                           .shift = PAGE_SHIFT,
                            .attributes = (uint8_t)((access ? (unsigned)OL_REFERENCED : 0) |
                                                    (access & OL_WRITE ? (unsigned)OL_MODIFIED : 0))});
     return OL_OK;
@@ -159,11 +183,12 @@ static enum ol_status small_enter_large(void *machine, struct ol_pmap *pmap, ol_
                                         unsigned rights)
 {
     struct small *const small = machine;
-    const enum ol_status status = ol_sim_reverse_reserve(&small->reverse, pages_of(shift));
+    const struct entry entry = {.frame = first, .rights = (uint8_t)rights, .order = (uint8_t)(shift - PAGE_SHIFT)};
+    const enum ol_status status = ol_sim_reverse_reserve(&small->reverse, pages_of(&entry));
     if (status != OL_OK) return status;
-    assert(!(va & ((1ULL << shift) - 1)) && !(first & (pages_of(shift) - 1)));
-    small_remove(machine, pmap, va, pages_of(shift));
-    put(pmap, va, (struct entry){.frame = first, .rights = (uint8_t)rights, .shift = shift});
+    assert(!(va & ((1ULL << shift) - 1)) && !(first & (pages_of(&entry) - 1)));
+    small_remove(machine, pmap, va, pages_of(&entry));
+    put(pmap, va, entry);
     return OL_OK;
 }
 
@@ -174,7 +199,8 @@ static void small_protect(void *machine, struct ol_pmap *pmap, ol_va va, uint64_
         return;
     }
     split_ends(pmap, va, pages);
-    for (uint64_t i = 0; i < pages; i++) lower(pmap, page_va(va, i), rights);
+    for (uint64_t i = first_used(pmap, va); i < pages && !is_above(pmap, page_va(va, i)); i++)
+        lower(pmap, page_va(va, i), rights);
 }
 
 static bool small_query(void *machine, const struct ol_pmap *pmap, ol_va va, struct ol_mapping *out)
@@ -182,7 +208,8 @@ static bool small_query(void *machine, const struct ol_pmap *pmap, ol_va va, str
     const struct entry *const entry = &pmap->entry[(va >> PAGE_SHIFT) - pmap->first];
     (void)machine;
     if (entry->rights == OL_NONE) return false;
-    *out = (struct ol_mapping){.frame = entry->frame, .rights = entry->rights, .shift = entry->shift};
+    *out = (struct ol_mapping){
+        .frame = entry->frame, .rights = entry->rights, .shift = (uint8_t)(PAGE_SHIFT + entry->order)};
     return true;
 }
 
@@ -212,7 +239,7 @@ static void visit_test_clear(void *context, struct ol_pmap *pmap, ol_va va)
     const ol_va head = head_of(pmap, va);
     struct entry *const entry = entry_of(pmap, head);
     const unsigned found = entry->attributes & attributes->asked;
-    for (uint32_t i = 0; i < pages_of(entry->shift); i++)
+    for (uint32_t i = 0; i < pages_of(entry); i++)
         if (page_va(head, i) != va) pmap->machine->reverse.frames[entry->frame + i].attributes |= (uint8_t)found;
     entry->attributes &= (uint8_t)~found;
     attributes->found |= found;
@@ -349,7 +376,7 @@ static enum ol_status small_access(void *machine, struct ol_space *space, ol_va 
 
 static const struct ol_capabilities small_is = {
     .name = "small",
-    .last_va = 0xffffffffULL,
+    .last_va = 0xfffffffffULL,
     .page_shift = PAGE_SHIFT,
     .large_shifts = {MIDDLE_SHIFT, LARGE_SHIFT},
     .has_referenced = true,
