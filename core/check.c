@@ -278,7 +278,11 @@ static void check_mapping(struct check *check, const struct ol_space *space, con
     /* No processor can be kept from reading where it may write or execute. */
     const unsigned rights = region->rights ? region->rights | (unsigned)OL_READ : OL_NONE;
     CHECK(check, !(mapping.rights & ~rights), "I10: a mapping with more rights than its region");
-    if (mapping.shift > system->is.page_shift) check_large(check, space, page, &mapping);
+    if (mapping.shift > system->is.page_shift) {
+        check_large(check, space, page, &mapping);
+        CHECK(check, !system->frame[mapping.frame].wires || ol_overlay_at(system, region->overlay)->shared,
+              "I13: a wired page in a large mapping");
+    }
     CHECK(check, !(mapping.rights & OL_WRITE) || !shared, "I10: a shared page is mapped for writing");
 }
 
