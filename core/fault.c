@@ -500,7 +500,7 @@ static enum ol_status fault_enter(struct fault *fault)
     if (fault->kind == FAULT_NONE && !(frame->flags & OL_FRAME_MAPPED) && !system->is.has_referenced && !frame->wires)
         fault_touch(system, number);
     frame->flags |= OL_FRAME_MAPPED;
-    frame->page = fault->page;
+    ol_frame_set_page(frame, fault->page);
     fault_becomes(fault, FAULT_SOFT);
     if (system->memory && !fault->wire) ol_large_promote(fault->space, fault->region, fault->page, number);
     return OL_OK;

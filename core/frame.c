@@ -158,7 +158,7 @@ ol_frame_no ol_frame_bind(const struct ol_space *space, const struct ol_region *
     anon->state = OL_ANON_RESIDENT;
     anon->where = frame;
     system->frame[frame].anon = number;
-    system->frame[frame].page = page;
+    ol_frame_set_page(&system->frame[frame], page);
     return frame;
 }
 

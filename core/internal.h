@@ -55,12 +55,24 @@ struct ol_frame {
     uint32_t anon;       /* s: the owner; OL_NIL while free or just obtained */
     ol_slot slot;        /* s: swap slot that belongs to this page while it is resident, or OL_NO_SLOT */
     uint32_t wires;      /* s: how many wires hold it */
+    uint32_t page_low;   /* s: low 40 bits of the virtual page number where it was last entered: a hint, */
+    uint8_t page_high;   /*    neighbours are written together */
     uint8_t state;       /* s: enum ol_frame_state */
     uint8_t flags;       /* s: enum ol_frame_flags */
     uint8_t block;       /* s: order + 1 of the free block that begins here; 0: none does. See buddy.c */
-    uint64_t page;       /* s: virtual page number where it was last entered: a hint, neighbours are written together */
 };
-_Static_assert(sizeof(struct ol_frame) <= 32, "a frame's descriptor is at most 32 bytes");
+_Static_assert(sizeof(struct ol_frame) <= 28, "a frame's descriptor is at most 28 bytes");
+
+static inline void ol_frame_set_page(struct ol_frame *frame, uint64_t page)
+{
+    frame->page_low = (uint32_t)page;
+    frame->page_high = (uint8_t)(page >> 32);
+}
+
+static inline uint64_t ol_frame_page(const struct ol_frame *frame)
+{
+    return (uint64_t)frame->page_high << 32 | frame->page_low;
+}
 
 struct ol_frame_list {
     ol_frame_no head, tail; /* s: oldest, youngest */

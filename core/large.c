@@ -64,7 +64,7 @@ void ol_large_promote(const struct ol_space *space, const struct ol_region *regi
     system->count.promotions++;
     for (uint32_t i = 0; i < 1U << order; i++) {
         system->frame[base + i].flags |= OL_FRAME_MAPPED;
-        system->frame[base + i].page = first + i;
+        ol_frame_set_page(&system->frame[base + i], first + i);
     }
 }
 

@@ -73,7 +73,8 @@ static void sort_by_page(const struct ol_system *system, ol_frame_no *frames, ui
     for (uint32_t i = 1; i < n; i++) {
         const ol_frame_no moved = frames[i];
         uint32_t j = i;
-        for (; j && system->frame[frames[j - 1]].page > system->frame[moved].page; j--) frames[j] = frames[j - 1];
+        const uint64_t page = ol_frame_page(&system->frame[moved]);
+        for (; j && ol_frame_page(&system->frame[frames[j - 1]]) > page; j--) frames[j] = frames[j - 1];
         frames[j] = moved;
     }
 }

@@ -14,8 +14,14 @@ enum {
     OL_TRUNK_SHIFT = 18
 };
 
-/* in_leaf: a bit beside the count remembers that the leaf's part of frame_of was ever used. */
-enum { OL_LEAF_USED = 0x8000, OL_LEAF_BYTES = (1 << OL_LEAF_SHIFT) * (int)sizeof(uint32_t) };
+/* in_leaf: bits beside the count tell that pages of the leaf were ever mapped, and that its part of frame_of has
+ * memory: half a page of it. Where nothing is mapped, pages may be swapped, but the table is not wanted. */
+enum {
+    OL_LEAF_USED = 0x8000,
+    OL_LEAF_HELD = 0x4000,
+    OL_LEAF_COUNT = 0x3fff,
+    OL_LEAF_BYTES = (1 << OL_LEAF_SHIFT) * (int)sizeof(uint32_t)
+};
 
 struct ol_pmap {
     struct ol_linux *machine; /* c: */
@@ -24,7 +30,7 @@ struct ol_pmap {
     char *window;             /* c: first_va is here */
     uint64_t bytes;           /* c: of the window */
     uint32_t *frame_of;       /* s: per page: frame + 1, or 0; lazily backed */
-    uint16_t *in_leaf;        /* s: mapped pages per leaf, and OL_LEAF_USED */
+    uint16_t *in_leaf;        /* s: mapped pages per leaf, OL_LEAF_USED and OL_LEAF_HELD */
     uint32_t *in_trunk;       /* s: mapped pages per trunk */
     size_t table_bytes;       /* c: of the three tables, one mapping that begins at frame_of */
 };

@@ -56,8 +56,9 @@ bool ol_linux_next_part(const struct ol_linux *machine, uint64_t *at, uint64_t e
 static bool make_tables(struct ol_pmap *pmap)
 {
     const uint64_t pages = pmap->bytes / OL_LINUX_PAGE_BYTES;
-    const size_t leaves = (size_t)(pages >> OL_LEAF_SHIFT) + 1, trunks = (size_t)(pages >> OL_TRUNK_SHIFT) + 1;
-    const size_t pages_bytes = (pages * sizeof(*pmap->frame_of) + 63) & ~(size_t)63;
+    const size_t leaves = (size_t)(pages >> OL_LEAF_SHIFT) + 2, trunks = (size_t)(pages >> OL_TRUNK_SHIFT) + 1;
+    /* Of its own pages: they are given back one by one, two leaves' worth. */
+    const size_t page = OL_LINUX_PAGE_BYTES, pages_bytes = (pages * sizeof(*pmap->frame_of) + page - 1) & ~(page - 1);
     const size_t trunks_bytes = (trunks * sizeof(*pmap->in_trunk) + 63) & ~(size_t)63;
     pmap->table_bytes = pages_bytes + trunks_bytes + leaves * sizeof(*pmap->in_leaf);
     char *tables = ol_reserve(pmap->table_bytes);

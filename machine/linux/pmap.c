@@ -20,18 +20,32 @@ static void note_mapped(struct ol_pmap *pmap, uint64_t page, ol_frame_no frame)
 {
     assert(!pmap->frame_of[page]);
     uint16_t *leaf = &pmap->in_leaf[page >> OL_LEAF_SHIFT];
-    if (!*leaf) pmap->machine->tables_bytes += OL_LEAF_BYTES;
-    *leaf = (uint16_t)((*leaf | OL_LEAF_USED) + 1);
+    if (!(*leaf & OL_LEAF_HELD)) pmap->machine->tables_bytes += OL_LEAF_BYTES;
+    *leaf = (uint16_t)((*leaf | OL_LEAF_USED | OL_LEAF_HELD) + 1);
     pmap->frame_of[page] = frame + 1;
     pmap->in_trunk[page >> OL_TRUNK_SHIFT]++;
+}
+
+/* The last mapping of a leaf went. Two leaves' parts of frame_of lie in one page. */
+static void leaf_emptied(struct ol_pmap *pmap, uint64_t leaf)
+{
+    enum { LEAVES = OL_LINUX_PAGE_BYTES / OL_LEAF_BYTES };
+    const uint64_t first = leaf & ~(uint64_t)(LEAVES - 1);
+    for (uint64_t i = first; i < first + LEAVES; i++)
+        if (pmap->in_leaf[i] & OL_LEAF_COUNT) return;
+    if (madvise(pmap->frame_of + (first << OL_LEAF_SHIFT), OL_LINUX_PAGE_BYTES, MADV_DONTNEED)) return;
+    for (uint64_t i = first; i < first + LEAVES; i++) {
+        if (pmap->in_leaf[i] & OL_LEAF_HELD) pmap->machine->tables_bytes -= OL_LEAF_BYTES;
+        pmap->in_leaf[i] &= (uint16_t)~OL_LEAF_HELD;
+    }
 }
 
 static void note_unmapped(struct ol_pmap *pmap, uint64_t page)
 {
     assert(pmap->frame_of[page]);
     pmap->frame_of[page] = 0;
-    pmap->in_leaf[page >> OL_LEAF_SHIFT]--;
     pmap->in_trunk[page >> OL_TRUNK_SHIFT]--;
+    if (!(--pmap->in_leaf[page >> OL_LEAF_SHIFT] & OL_LEAF_COUNT)) leaf_emptied(pmap, page >> OL_LEAF_SHIFT);
 }
 
 /* Empty leaves and trunks are passed over whole. */
@@ -39,7 +53,7 @@ uint64_t ol_linux_next_mapped(const struct ol_pmap *pmap, uint64_t page, uint64_
 {
     while (page < end) {
         if (!pmap->in_trunk[page >> OL_TRUNK_SHIFT]) page = ((page >> OL_TRUNK_SHIFT) + 1) << OL_TRUNK_SHIFT;
-        else if (!(pmap->in_leaf[page >> OL_LEAF_SHIFT] & ~OL_LEAF_USED))
+        else if (!(pmap->in_leaf[page >> OL_LEAF_SHIFT] & OL_LEAF_COUNT))
             page = ((page >> OL_LEAF_SHIFT) + 1) << OL_LEAF_SHIFT;
         else if (!pmap->frame_of[page]) page++;
         else return page;
