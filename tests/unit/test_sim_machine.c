@@ -15,7 +15,7 @@
 #include "tests/support/random.h"
 #include "tests/support/sanitized.h"
 
-enum { PAGE = 4096, SLOTS = 4096 };
+enum { PAGE = 4096, SLOTS = 4096, PROCESSORS = 3 /* the first, unless a test selects another */ };
 #define BASE 0x7f0000000000ULL
 #define RW   (OL_READ | OL_WRITE)
 
@@ -29,7 +29,8 @@ struct fixture {
 static void build(struct fixture *fixture, uint32_t frames, uint32_t tlb_entries, uint32_t tlb_ways,
                   const struct ol_policy_ops *policy)
 {
-    const struct ol_sim_options options = {.frames = frames, .tlb = ol_tlb_spec_simple(tlb_entries, tlb_ways)};
+    const struct ol_sim_options options = {
+        .frames = frames, .processors = PROCESSORS, .tlb = ol_tlb_spec_simple(tlb_entries, tlb_ways)};
     assert_int_equal(ol_sim_create(&options, &fixture->sim), OL_OK);
     assert_int_equal(ol_drum_create(SLOTS, PAGE, &fixture->drum), OL_OK);
     const struct ol_port port = ol_sim_port(fixture->sim);
@@ -286,7 +287,7 @@ struct worker {
     uint32_t wrong; /* stamps that were not as written, and refusals */
 };
 
-/* Writes and checks stamps of its own, in pages that it shares with other threads. */
+/* Writes and checks stamps of its own, in pages that it shares with other threads, on one processor after the other. */
 static void *work(void *argument)
 {
     struct worker *const worker = argument;
@@ -295,6 +296,7 @@ static void *work(void *argument)
     for (uint32_t step = 1; step <= THREAD_STEPS; step++) {
         const uint32_t page = next_random(&seed) % THREAD_PAGES;
         const ol_va va = BASE + (ol_va)page * PAGE + worker->number * sizeof found;
+        ol_sim_select(worker->sim, (worker->number + step / 3) % PROCESSORS);
         if (ol_sim_read(worker->sim, worker->space, va, &found, sizeof found) != OL_OK) worker->wrong++;
         if (found != stamps[page]) worker->wrong++;
         stamps[page] = step;
@@ -323,6 +325,7 @@ static void test_threads(void **state)
         assert_int_equal(workers[i].wrong, 0);
     }
     assert_int_equal(counters(&fixture).references, THREADS * THREAD_STEPS * 2);
+    assert_true(counters(&fixture).shootdowns > 100);
     tear_down(&fixture);
 }
 
