@@ -35,13 +35,15 @@ struct scene {
 static void print_help(void)
 {
     printf("usage: onelevel explain [--machine NAME] [--frames N] [--policy NAME[:PARAMS]]\n"
-           "                        [--tlb SPEC] ACCESS...\n"
+           "                        [--tlb SPEC] [--large-pages WHEN] ACCESS...\n"
            "\n"
            "Carries out accesses on a simulated machine, one after the other, and shows each step by step.\n"
            "ACCESS is a hexadecimal address, to be read; w:ADDRESS is written, x:ADDRESS is executed.\n"
            "\n"
            "  --machine NAME           the machine (default: %s); `onelevel machines` lists them\n"
            "  --frames N               frames for pages (default: %d), so that pages are evicted soon\n"
+           "  --large-pages promote|eager[:SIZE]\n"
+           "                           use large pages, as onelevel sim does\n"
            "  --policy NAME[:PARAMS]   page replacement (default: %s); `onelevel policies` lists them\n"
            "  --tlb SPEC               the TLBs (default: %s); `onelevel help sim` explains SPEC\n"
            "  --memory SIZE            of machine 80286, for segments; there, ACCESS is SELECTOR:OFFSET, to be read,\n"
@@ -118,7 +120,8 @@ static void print_resolution(const struct ol_statistics *before, const struct ol
                                : after->faults_zero > before->faults_zero       ? "new: a page of zeros"
                                : after->faults_rescued > before->faults_rescued ? "still in memory: rescued"
                                                                                 : "in memory: mapped again";
-    printf("%*score   the page is %s\n", INDENT, "", origin);
+    const bool large = after->promotions > before->promotions;
+    printf("%*score   the page is %s%s\n", INDENT, "", origin, large ? "; one entry maps it and its neighbours" : "");
 }
 
 /* Lets the core resolve the fault. */
@@ -138,12 +141,15 @@ static enum ol_status explain_fault(const struct scene *scene, const struct step
     print_resolution(&before, &after);
     const ol_va page = step->va >> shift << shift;
     if (!ol_sim_pmap_ops.query(setup->sim, ol_space_pmap(setup->space), page, &mapping)) return OL_OK;
-    ol_va *const owner = &scene->owner[mapping.frame];
+    const ol_va before_it = scene->owner[mapping.frame];
     if (after.evictions > before.evictions)
-        printf("%*s       page %" PRIx64 " lost frame %" PRIu32 " to it%s, by %s: %s\n", INDENT, "", *owner >> shift,
+        printf("%*s       page %" PRIx64 " lost frame %" PRIu32 " to it%s, by %s: %s\n", INDENT, "", before_it >> shift,
                mapping.frame, after.writebacks > before.writebacks ? " and was written to the drum" : "",
                scene->options->policy->name, scene->options->policy->summary);
-    *owner = page;
+    /* With the others of a large one, if it is in one. */
+    const ol_va offset = page & ((1ULL << mapping.shift) - 1);
+    for (ol_va at = 0; at < 1ULL << mapping.shift; at += 1ULL << shift)
+        scene->owner[mapping.frame - (offset >> shift) + (at >> shift)] = page - offset + at;
     return OL_OK;
 }
 
@@ -216,6 +222,7 @@ static bool parse_option(int option, const char *argument, struct ol_sim_setup_o
         if (!options->machine) ol_error("there is no machine '%s'; `onelevel machines` lists them", optarg);
         return options->machine;
     case 't': options->tlb_text = optarg; return true;
+    case 'l': options->large_text = optarg; return true;
     case 's': return parse_memory(optarg, memory_bytes);
     case 'f': return parse_frames(optarg, &options->frames);
     case 'p':
@@ -258,6 +265,7 @@ int ol_cmd_explain(int argc, char **argv)
 {
     static const struct option known[] = {{"machine", required_argument, NULL, 'm'},
                                           {"frames", required_argument, NULL, 'f'},
+                                          {"large-pages", required_argument, NULL, 'l'},
                                           {"memory", required_argument, NULL, 's'},
                                           {"policy", required_argument, NULL, 'p'},
                                           {"tlb", required_argument, NULL, 't'},
@@ -292,6 +300,7 @@ int ol_cmd_explain(int argc, char **argv)
                  ol_sim_frames_max(options.machine));
         return OL_EXIT_USAGE;
     }
+    if (!ol_large_pages_parse(options.large_text, &options.machine->is, &options.large)) return OL_EXIT_USAGE;
     struct step step;
     for (int i = optind; i < argc; i++)
         if (!parse_step(argv[i], &step)) return OL_EXIT_USAGE;

@@ -20,6 +20,7 @@ struct ol_sim_setup_options {
     const struct ol_tlb_spec *tlb; /* of each processor */
     const char *tlb_text;          /* as it was given */
     struct ol_large_pages large;
+    const char *large_text; /* as given, NULL: not; for who parses it when the machine is known */
     uint32_t processors;
     struct ol_numa numa;
     const struct ol_policy_ops *policy;

@@ -190,6 +190,16 @@ done
 expect 2 explain --machine 80286 --memory 17M f:0
 says err "--memory 17M: expected a size from 1 to"
 
+# A large page is one entry, and is split when a page of it goes.
+expect 0 explain --frames 512 --policy fifo --large-pages eager w:40001234 40100000 40200000
+says out "the page is new: a page of zeros; one entry maps it and its neighbours"
+says out "PDE at 202000: 0000000000000087  PS/PAT U/S R/W P"
+says out "physical address 1234, in frame 1"
+says out "TLB    page 40100 is in frame 256"
+says out "page 40001 lost frame 1 to it"
+expect 2 explain --machine atlas --large-pages eager 10
+says err "atlas has pages of one size"
+
 expect 2 explain
 says err "expected at least one ACCESS"
 for access in q:10 w: 10g -- 11111111111111111; do
