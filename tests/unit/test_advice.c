@@ -24,6 +24,19 @@ enum { LENGTH = 20000, PAGES = 60, KINDS = 3 };
 static uint32_t pages[LENGTH];
 static uint64_t distances[PAGES + 1];
 static struct ol_advice_trace trace;
+static uint64_t simulated[PAGES + 1]; /* faults, by size */
+
+static uint64_t simulated_faults(uint32_t frames)
+{
+    const struct ol_batch batch = {.pages = pages, .count = LENGTH, .pages_total = trace.pages};
+    struct ol_ideal_counters counters;
+    struct ol_ideal *ideal;
+    assert_int_equal(ol_ideal_create(&ol_policy_lru, NULL, frames, &ideal), OL_OK);
+    assert_int_equal(ol_ideal_run(ideal, &batch), OL_OK);
+    ol_ideal_get_counters(ideal, &counters);
+    ol_ideal_destroy(ideal);
+    return counters.faults;
+}
 
 /* Uniform; mostly to a hot part; phases. */
 static void make_trace(unsigned kind)
@@ -44,18 +57,7 @@ static void make_trace(unsigned kind)
     assert_true(stack && ol_stack_count(stack, &batch, distances));
     ol_stack_destroy(stack);
     trace = (struct ol_advice_trace){.references = LENGTH, .walks = 77, .pages = known, .distances = distances};
-}
-
-static uint64_t simulated_faults(uint32_t frames)
-{
-    const struct ol_batch batch = {.pages = pages, .count = LENGTH, .pages_total = trace.pages};
-    struct ol_ideal_counters counters;
-    struct ol_ideal *ideal;
-    assert_int_equal(ol_ideal_create(&ol_policy_lru, NULL, frames, &ideal), OL_OK);
-    assert_int_equal(ol_ideal_run(ideal, &batch), OL_OK);
-    ol_ideal_get_counters(ideal, &counters);
-    ol_ideal_destroy(ideal);
-    return counters.faults;
+    for (uint32_t frames = 1; frames <= known; frames++) simulated[frames] = simulated_faults(frames);
 }
 
 /* In the words of the definition, with constants of its own. */
@@ -63,9 +65,8 @@ static uint32_t least_size(const struct ol_advice_costs *costs, double factor)
 {
     const double base = LENGTH * costs->reference + 77 * costs->walk + trace.pages * costs->first;
     for (uint32_t size = 1;; size++) {
-        const uint64_t faults = simulated_faults(size);
-        assert_int_equal(faults, ol_advice_faults(&trace, size));
-        if (base + (double)(faults - trace.pages) * costs->refault <= factor * base) return size;
+        assert_int_equal(simulated[size], ol_advice_faults(&trace, size));
+        if (base + (double)(simulated[size] - trace.pages) * costs->refault <= factor * base) return size;
     }
 }
 
