@@ -79,8 +79,10 @@ static bool create_aside(struct ol_tlbs *tlbs, struct ol_tlb_aside *aside, unsig
     while (slots < wanted && slots < SLOTS_MOST) slots *= 2;
     aside->slots = aligned_alloc(64, (slots * sizeof *aside->slots + 63) / 64 * 64);
     aside->mask = slots - 1;
-    if (aside->slots) clear_aside(aside);
-    return aside->slots;
+    if (!aside->slots) return false;
+    memset(aside->slots, 0, slots * sizeof *aside->slots);
+    clear_aside(aside);
+    return true;
 }
 
 static bool create_asides(struct ol_tlbs *tlbs)
