@@ -26,7 +26,8 @@ static void sample_managed(struct sample *sample, const struct ol_run_shared *sh
 {
     for (unsigned i = 0; i < sample->count; i++) {
         struct ol_run_memory memory;
-        const uint64_t used = atomic_load(&shared->process[sample->living[i].place].used_bytes);
+        const struct ol_run_process *process = &shared->process[sample->living[i].place];
+        const uint64_t used = atomic_load(&process->used_bytes) + atomic_load(&process->warm_bytes);
         if (!ol_tree_memory(sample->living[i].pid, &memory)) continue;
         if (used && memory.anonymous_bytes > used) /* 0: forked just now, its pages are its parent's */
             sample->outside.anonymous_bytes += memory.anonymous_bytes - used;

@@ -156,6 +156,7 @@ void ol_system_statistics(struct ol_system *system, struct ol_statistics *out)
     out->frames_budget = system->budget;
     out->frames_in_use = system->in_use;
     out->frames_free = free;
+    out->frames_warm = system->free.count;
     out->frames_standby = system->standby.count;
     out->frames_lent = system->lent;
     out->frames_over_budget = taken > system->budget ? taken - system->budget : 0;

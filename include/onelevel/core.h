@@ -86,6 +86,7 @@ struct ol_statistics {
     uint32_t frames_in_use;         /* now: frames that hold pages, wired ones included */
     uint32_t frames_in_use_peak;    /* largest number there was */
     uint32_t frames_free;           /* now */
+    uint32_t frames_warm;           /* now: free ones that still have memory */
     uint32_t frames_standby;        /* now */
     uint32_t frames_wired;          /* now */
     uint32_t frames_lent;           /* now: given to the pager as memory */

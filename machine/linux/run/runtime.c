@@ -20,7 +20,7 @@ struct ol_runtime ol_runtime;
 /* The C library's idea of the break (exported, GLIBC_2.2.5): sbrk() goes on from it. */
 extern void *__curbrk __attribute__((weak));
 
-enum { LOOK_EVERY = 64 /* faults */, HIGH_DESCRIPTOR = 900 };
+enum { LOOK_EVERY = 16 /* faults */, HIGH_DESCRIPTOR = 900 };
 
 static _Noreturn void give_up(const char *why)
 {

@@ -134,7 +134,7 @@ void ol_share_leave(void)
     if (getpid() != ol_runtime.pid) return;
     note();
     if (atomic_load(&own.is_new) || !ol_tree_memory(0, &memory)) return;
-    const uint64_t used = atomic_load(&own.process->used_bytes);
+    const uint64_t used = atomic_load(&own.process->used_bytes) + atomic_load(&own.process->warm_bytes);
     if (memory.anonymous_bytes > used) ol_tree_peak(&peak->anonymous_bytes, memory.anonymous_bytes - used);
     ol_tree_peak(&peak->file_bytes, memory.file_bytes);
     ol_tree_peak(&peak->shared_bytes, memory.shared_bytes);

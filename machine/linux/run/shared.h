@@ -31,6 +31,7 @@ struct ol_run_process {
     _Atomic pid_t pid;                      /* 0: none; in its own namespace */
     atomic_ullong need_bytes;               /* what it could use: all its pages, and tables */
     atomic_ullong used_bytes;               /* what it uses: resident pages, compressed store, tables */
+    atomic_ullong warm_bytes;               /* memory of free frames: the budget's, though nothing is in it */
     atomic_ullong granted_bytes;            /* its part of the budget */
     atomic_ullong pages_bytes;              /* all its pages, wherever they are */
     atomic_ullong enter_address;            /* code that starts the runtime's thread, and ends in a trap; cli/poke.h */

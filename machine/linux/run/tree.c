@@ -64,6 +64,7 @@ static void bury(struct ol_run_shared *shared, int fd, struct ol_run_process *de
     atomic_fetch_sub(&shared->used_bytes, atomic_exchange(&dead->used_bytes, 0));
     atomic_fetch_sub(&shared->pages_bytes, atomic_exchange(&dead->pages_bytes, 0));
     atomic_store(&dead->need_bytes, 0);
+    atomic_store(&dead->warm_bytes, 0);
     atomic_store(&dead->enter_address, 0);
     atomic_store(&dead->is_watching, false);
     atomic_store(&dead->pid, 0);
@@ -127,6 +128,7 @@ void ol_tree_note(struct ol_run_shared *shared, struct ol_run_process *self,
     const bool whole = shared->options.ram_bytes != 0; /* the budget covers all, else resident pages alone */
     const uint64_t tables = whole ? statistics->metadata_bytes : 0, lent = whole ? core->frames_lent : 0;
     self->statistics = *statistics;
+    atomic_store(&self->warm_bytes, (uint64_t)core->frames_warm * PAGE_BYTES);
     atomic_store(&self->need_bytes, core->pages * PAGE_BYTES + tables);
     change(&self->pages_bytes, &shared->pages_bytes, &shared->peak.pages_bytes, core->pages * PAGE_BYTES);
     change(&self->used_bytes, &shared->used_bytes, &shared->peak.used_bytes,
