@@ -8,7 +8,7 @@
 # that, once.
 set -eu -o pipefail
 export LC_ALL=C
-repetitions=3 quick=
+repetitions=${REPETITIONS:-3} quick=
 if [ "${1-}" = --quick ]; then
     repetitions=1 quick=1
     shift
@@ -23,7 +23,7 @@ cd "$folder"
 
 # Real programs that run for about a second; behind each its small input.
 seq 1500000 | awk '{ print $1 * 7919 % 1500007 }' >large
-head -n 20000 large >small
+head -n 3000 large >small
 cat >words.py <<'EOF'
 import sys
 words = {}
@@ -34,7 +34,7 @@ EOF
 programs=(
     "sort --parallel=1 -S 512M large|sort --parallel=1 -S 512M small"
     "gzip -6 -c large|gzip -6 -c small"
-    "/usr/bin/python3 words.py 2000000|/usr/bin/python3 words.py 2000"
+    "/usr/bin/python3 words.py 2000000|/usr/bin/python3 words.py 100"
     "awk {n[\$1%1000]+=\$1}END{print(length(n))} large|awk {n[\$1%1000]+=\$1}END{print(length(n))} small"
 )
 

@@ -78,10 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     require(fd >= 0 && write(fd, bytes, count) == (ssize_t)count);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    for (int format = OL_TRACE_DETECT; format < OL_TRACE_FORMATS; format++) {
+    for (int format = OL_TRACE_DETECT; format < OL_TRACE_FORMATS; format++)
         read_all(path, (enum ol_trace_format)format);
-        read_batches(path, (enum ol_trace_format)format);
-    }
+    read_batches(path, OL_TRACE_DETECT);
     (void)close(fd);
     return 0;
 }

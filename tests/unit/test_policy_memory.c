@@ -15,6 +15,7 @@
 #include "machine/ideal/ideal.h"
 #include "onelevel/core.h"
 #include "tests/support/random.h"
+#include "tests/support/sanitized.h"
 #include "trace/numbering.h"
 
 /* A little more than the hash of numbers has room for before it doubles, which is when it takes most. */
@@ -66,6 +67,7 @@ static double bytes_a_page(const struct ol_policy_ops *policy)
 static void test_bytes_a_page(void **state)
 {
     (void)state;
+    if (OL_SANITIZED) skip();                    /* shadow memory is resident, too */
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* whole large pages for a part of an array are not meant */
     (void)bytes_a_page(&ol_policy_lru);          /* what is taken once for all */
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++) {
