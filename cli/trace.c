@@ -26,7 +26,9 @@ static void usage(FILE *to)
           "       onelevel trace merge [--to FORMAT] -o FILE TRACE...\n"
           "\n"
           "info tells what a trace holds. convert writes it in another form, cut a part of it (references\n"
-          "are numbered from 0) in the native form, and merge one trace after the other.\n"
+          "are numbered from 0) in the native form, and merge one trace after the other. cut goes to a place of\n"
+          "a native file by its index; what is told before it (mappings) is not in the part, but convert --from\n"
+          "keeps it.\n"
           "\n"
           "  --to FORMAT    ",
           to);
@@ -43,8 +45,15 @@ static void usage(FILE *to)
 /* What is done with each batch; false stops, after a message. */
 typedef bool batch_function(void *context, const struct ol_reference *references, size_t count);
 
-/* Reads a trace to its end. *shift gets that of its pages. False after a message. */
-static bool walk(const char *path, batch_function *function, void *context, unsigned *shift)
+/* A part of a trace, in references. */
+struct part {
+    uint64_t skip, left;
+    bool seek; /* what comes before is not wanted, events included */
+};
+
+/* Reads a trace to its end, or until the part, if it is not NULL, has none left; part->skip is lowered by what needed
+ * no reading. *shift gets that of its pages. False after a message. */
+static bool walk(const char *path, batch_function *function, void *context, struct part *part, unsigned *shift)
 {
     static struct ol_reference references[BATCH];
     struct ol_trace *trace;
@@ -53,8 +62,11 @@ static bool walk(const char *path, batch_function *function, void *context, unsi
         ol_error("%s", message);
         return false;
     }
-    bool good = true;
-    for (;;) {
+    uint64_t before = 0;
+    bool good = !part || !part->seek || ol_trace_seek(trace, part->skip, &before) == OL_TRACE_OK;
+    if (!good) ol_error("%s", ol_trace_message(trace));
+    if (part) part->skip -= before;
+    while (good && (!part || part->left > 0)) {
         size_t count;
         const enum ol_trace_status status = ol_trace_read(trace, references, BATCH, &count);
         if (shift) *shift = ol_trace_shift(trace);
@@ -165,20 +177,21 @@ static bool print_info(const struct info *info, unsigned shift, bool json)
 struct conversion {
     const struct ol_trace_writer_ops *to;
     void *writer;
-    uint64_t skip, left; /* references */
+    struct part part;
 };
 
 static bool convert_batch(void *context, const struct ol_reference *references, size_t count)
 {
     struct conversion *const conversion = context;
-    for (size_t i = 0; i < count && conversion->left > 0; i++) {
+    struct part *const part = &conversion->part;
+    for (size_t i = 0; i < count && part->left > 0; i++) {
         struct ol_reference one = references[i];
         if (one.event == OL_TRACE_REFERENCE) {
-            const uint32_t skipped = one.count < conversion->skip ? one.count : (uint32_t)conversion->skip;
-            conversion->skip -= skipped;
+            const uint32_t skipped = one.count < part->skip ? one.count : (uint32_t)part->skip;
+            part->skip -= skipped;
             one.count -= skipped;
-            if (one.count > conversion->left) one.count = (uint32_t)conversion->left;
-            conversion->left -= one.count;
+            if (one.count > part->left) one.count = (uint32_t)part->left;
+            part->left -= one.count;
             if (one.count == 0) continue;
         }
         conversion->to->append(conversion->writer, &one);
@@ -190,7 +203,7 @@ struct arguments {
     const struct ol_trace_writer_ops *to;
     const char *output;
     uint64_t from, count;
-    bool json, help, part;
+    bool json, help, part, seek;
     char **traces;
     int trace_count;
 };
@@ -221,13 +234,13 @@ static bool shift_of(const struct arguments *arguments, unsigned *shift)
 
 static int convert(const struct arguments *arguments)
 {
-    struct conversion conversion = {.to = arguments->to, .skip = arguments->from, .left = arguments->count};
+    struct conversion conversion = {.to = arguments->to, .part = {arguments->from, arguments->count, arguments->seek}};
     unsigned shift;
     if (!shift_of(arguments, &shift)) return OL_EXIT_FAILURE;
     conversion.writer = conversion.to->create(arguments->output, shift);
     bool good = conversion.writer != NULL;
     for (int i = 0; i < arguments->trace_count && good; i++)
-        good = walk(arguments->traces[i], convert_batch, &conversion, NULL);
+        good = walk(arguments->traces[i], convert_batch, &conversion, &conversion.part, NULL);
     if (!conversion.writer || !conversion.to->finish(conversion.writer)) {
         ol_error("%s: cannot be written: %s", arguments->output, strerror(errno));
         return OL_EXIT_FAILURE;
@@ -240,7 +253,7 @@ static int info(const struct arguments *arguments)
     struct info info = {0};
     unsigned shift = 0;
     const bool good =
-        walk(arguments->traces[0], count_batch, &info, &shift) && print_info(&info, shift, arguments->json);
+        walk(arguments->traces[0], count_batch, &info, NULL, &shift) && print_info(&info, shift, arguments->json);
     free(info.set);
     return good ? OL_EXIT_OK : OL_EXIT_FAILURE;
 }
@@ -336,5 +349,6 @@ int ol_cmd_trace(int argc, char **argv)
         ol_error("trace cut: how much? Give --count N");
         return OL_EXIT_USAGE;
     }
+    arguments.seek = is_cut;
     return is_info ? info(&arguments) : convert(&arguments);
 }

@@ -87,6 +87,10 @@ enum ol_trace_status ol_native_next(struct ol_native *native, struct ol_referenc
 enum ol_trace_status ol_native_batch(struct ol_native *native, struct ol_numbering *numbering, struct ol_batch *batch,
                                      char *message, size_t message_bytes);
 
+/* ol_trace_seek. */
+enum ol_trace_status ol_native_seek(struct ol_native *native, uint64_t reference, uint64_t *before, char *message,
+                                    size_t message_bytes);
+
 /* log2 of the size of the pages that it tells apart; 0 if it has addresses. */
 unsigned ol_native_shift(const struct ol_native *native);
 

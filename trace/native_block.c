@@ -228,6 +228,62 @@ bool ol_native_take_event(struct ol_native *native, struct ol_reference *to, siz
     return true;
 }
 
+/* --- the index ---------------------------------------------------------------------------------------------------- */
+
+static bool move_to(struct ol_native *native, uint64_t offset)
+{
+    native->early_at = native->early_end;
+    native->offset = native->at = offset;
+    return ol_source_seek(native->source, offset);
+}
+
+/* Reads the index into native->raw. False: it cannot be found; that is told when the file is read from its beginning.
+ */
+static bool read_index(struct ol_native *native, size_t *entries)
+{
+    unsigned char trailer[OL_NATIVE_TRAILER_BYTES], header[OL_NATIVE_BLOCK_HEADER_BYTES];
+    const uint64_t bytes = ol_source_bytes(native->source);
+    const uint64_t least = OL_NATIVE_FILE_HEADER_BYTES + sizeof header + sizeof trailer;
+    if (bytes < least || !move_to(native, bytes - sizeof trailer) ||
+        read_bytes(native, trailer, sizeof trailer) != OL_TRACE_OK)
+        return false;
+    const uint64_t index = ol_get64(trailer);
+    if (ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8) || index > bytes - sizeof header - sizeof trailer ||
+        !move_to(native, index) || read_bytes(native, header, sizeof header) != OL_TRACE_OK)
+        return false;
+    const uint32_t packed = ol_get32(header + 8), raw = ol_get32(header + 12);
+    size_t got;
+    if (ol_get32(header) != OL_NATIVE_INDEX || packed > bytes || packed > ZSTD_COMPRESSBOUND((size_t)raw) ||
+        raw % 16 != 0 || decompress(native, header, &got) != OL_TRACE_OK)
+        return false;
+    *entries = got / 16;
+    return true;
+}
+
+enum ol_trace_status ol_native_seek(struct ol_native *native, uint64_t reference, uint64_t *before, char *message,
+                                    size_t message_bytes)
+{
+    size_t low = 0, high = 0;
+    native->message = message;
+    native->message_bytes = message_bytes;
+    *before = 0;
+    assert(native->blocks == 0);
+    if (ol_source_bytes(native->source) == 0) return OL_TRACE_OK;
+    uint64_t offset = OL_NATIVE_FILE_HEADER_BYTES;
+    if (read_index(native, &high) && high > 0) {
+        while (high - low > 1) { /* the block `low` begins no later than the reference */
+            const size_t middle = (low + high) / 2;
+            if (ol_get64(native->raw + 16 * middle + 8) <= reference) low = middle;
+            else high = middle;
+        }
+        offset = ol_get64(native->raw + 16 * low);
+        native->blocks = low;
+        native->references = *before = ol_get64(native->raw + 16 * low + 8);
+    }
+    message[0] = '\0';
+    return move_to(native, offset) ? OL_TRACE_OK : fail(native, OL_TRACE_E_READ, strerror(errno));
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 static enum ol_trace_status read_file_header(struct ol_native *native)

@@ -333,3 +333,10 @@ enum ol_trace_status ol_trace_read_batch(struct ol_trace *trace, struct ol_numbe
              ol_numbering_pages(numbering));
     return OL_TRACE_E_MEMORY;
 }
+
+enum ol_trace_status ol_trace_seek(struct ol_trace *trace, uint64_t reference, uint64_t *before)
+{
+    *before = 0;
+    if (!trace->native) return OL_TRACE_OK;
+    return ol_native_seek(trace->native, reference, before, trace->message, sizeof trace->message);
+}

@@ -97,6 +97,10 @@ struct ol_numbering;
 enum ol_trace_status ol_trace_read_batch(struct ol_trace *trace, struct ol_numbering *numbering,
                                          struct ol_batch *batch);
 
+/* Before anything is read: passes over what comes before that reference (from 0), events included, as far as that needs
+ * no reading. *before gets how many references were passed over: 0 in forms without an index, and in pipes. */
+enum ol_trace_status ol_trace_seek(struct ol_trace *trace, uint64_t reference, uint64_t *before);
+
 /* Of the last failure. */
 const char *ol_trace_message(const struct ol_trace *trace);
 

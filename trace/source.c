@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -87,6 +88,20 @@ enum ol_source_status ol_source_open(const char *path, struct ol_source **out)
     }
     *out = source;
     return OL_SOURCE_OK;
+}
+
+uint64_t ol_source_bytes(const struct ol_source *source)
+{
+    struct stat file;
+    if (source->compression != PLAIN || fstat(source->fd, &file) != 0 || !S_ISREG(file.st_mode)) return 0;
+    return (uint64_t)file.st_size;
+}
+
+bool ol_source_seek(struct ol_source *source, uint64_t offset)
+{
+    source->input_at = source->input_end = 0;
+    source->at_end = false;
+    return lseek(source->fd, (off_t)offset, SEEK_SET) >= 0;
 }
 
 void ol_source_close(struct ol_source *source)

@@ -26,6 +26,12 @@ void ol_source_close(struct ol_source *source);
 /* Stores up to `max` bytes; *count 0 with OL_SOURCE_OK is the end. After a failure, *count bytes before it are good. */
 enum ol_source_status ol_source_read(struct ol_source *source, char *to, size_t max, size_t *count);
 
+/* The size of a plain file in which ol_source_seek can move; 0: it is compressed, or a pipe. */
+uint64_t ol_source_bytes(const struct ol_source *source);
+
+/* Moves to an offset within such a file. False: errno says why. */
+bool ol_source_seek(struct ol_source *source, uint64_t offset);
+
 /* "gzip", "zstd", or NULL for plain input. */
 const char *ol_source_compression(const struct ol_source *source);
 

@@ -237,6 +237,47 @@ static void test_batches_of_single_runs(void **state)
     }
 }
 
+/* No two alike side by side. */
+static uint64_t page_at(uint64_t i)
+{
+    return i % 1000 ? i % 7 : 10 + i / 1000;
+}
+
+/* From each place: what is not passed over is what is read from the beginning. */
+static void test_seek(void **state)
+{
+    (void)state;
+    enum { REFERENCES = 3 * OL_NATIVE_TOKENS_MAX };
+    struct ol_native_writer *const writer = ol_native_create(path, SHIFT);
+    uint64_t random = 3;
+    for (uint64_t i = 0; i < REFERENCES; i++) {
+        const struct ol_reference one = {.va = page_at(i) << SHIFT, .access = OL_READ, .count = 1};
+        ol_native_append(writer, &one);
+    }
+    assert_true(ol_native_finish(writer));
+    for (int i = 0; i < 40; i++) {
+        const uint64_t wanted = i == 0 ? 0 : i == 1 ? REFERENCES : ol_random_below(&random, REFERENCES);
+        struct ol_reference references[OL_TRACE_LINE_REFERENCES];
+        struct ol_trace *trace;
+        char message[MESSAGE_BYTES];
+        uint64_t before;
+        size_t count;
+        assert_int_equal(ol_trace_open(path, &options, &trace, message, sizeof message), OL_TRACE_OK);
+        assert_int_equal(ol_trace_seek(trace, wanted, &before), OL_TRACE_OK);
+        assert_in_range(before, wanted > OL_NATIVE_TOKENS_MAX ? wanted - OL_NATIVE_TOKENS_MAX : 0, wanted);
+        assert_true(wanted <= OL_NATIVE_TOKENS_MAX || before > 0);
+        for (uint64_t at = before; at < REFERENCES; at += count) {
+            assert_int_equal(ol_trace_read(trace, references, OL_TRACE_LINE_REFERENCES, &count), OL_TRACE_OK);
+            assert_true(count > 0);
+            for (uint64_t k = at; i < 4 && k < at + count; k++)
+                assert_int_equal(references[k - at].va >> SHIFT, page_at(k));
+        }
+        assert_int_equal(ol_trace_read(trace, references, OL_TRACE_LINE_REFERENCES, &count), OL_TRACE_OK);
+        assert_int_equal(count, 0);
+        ol_trace_close(trace);
+    }
+}
+
 /* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static unsigned char *read_file(size_t *bytes)
@@ -317,9 +358,13 @@ static void test_pages_are_not_split(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_written_is_read),    cmocka_unit_test(test_repeated_phrases_fill_blocks),
-        cmocka_unit_test(test_batches_are_the_references), cmocka_unit_test(test_batches_of_single_runs),
-        cmocka_unit_test(test_truncated_at_every_byte),    cmocka_unit_test(test_every_flipped_bit_is_noticed),
+        cmocka_unit_test(test_what_is_written_is_read),
+        cmocka_unit_test(test_repeated_phrases_fill_blocks),
+        cmocka_unit_test(test_batches_are_the_references),
+        cmocka_unit_test(test_batches_of_single_runs),
+        cmocka_unit_test(test_seek),
+        cmocka_unit_test(test_truncated_at_every_byte),
+        cmocka_unit_test(test_every_flipped_bit_is_noticed),
         cmocka_unit_test(test_pages_are_not_split),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
