@@ -16,8 +16,8 @@
  *           parts, too, and numbered one after the other. A block is never defined again.
  *   THREAD  value: the thread, from 0, of what follows
  *   MAP, MAP_PLAIN, UNMAP, MOVE, DISCARD, BREAK, READ, WRITE
- *           then 4 words: lower and upper half of the address and of the length in bytes. MAP_PLAIN: of anonymous private
- *           memory, placed by the kernel, no stack and no code. MOVE: to where the MAP that follows maps. DISCARD: the
+ *           then 4 words: lower and upper half of the address and of the length in bytes. MAP_PLAIN: of anonymous
+ * private memory, placed by the kernel, no stack and no code. MOVE: to where the MAP that follows maps. DISCARD: the
  *           contents are gone, the memory is not. READ and WRITE are the kernel's, in a system call.
  *   FORK    then a word, the process that this one is a copy of: its blocks are known, its sites will be told
  *   START   a program begins; after an exec, its exits take the place of those before
