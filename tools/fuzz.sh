@@ -8,15 +8,15 @@ set -eu -o pipefail
 cd "$(dirname "$0")/.."
 merge=
 [ "${1-}" != --merge ] || { merge=1; shift; }
-target=${1?"usage: tools/fuzz.sh [--merge] TARGET [SECONDS]; the targets: i286 journal vectors walk"}
+target=${1?"usage: tools/fuzz.sh [--merge] TARGET [SECONDS]; the targets: i286 journal trace vectors walk"}
 seconds=${2:-600}
 corpus=tests/fuzz/$target
-[ -d "$corpus" ] || { echo "fuzz: there is no target '$target'; the targets: i286 journal vectors walk" >&2; exit 2; }
+[ -d "$corpus" ] || { echo "fuzz: there is no target '$target'; the targets: i286 journal trace vectors walk" >&2; exit 2; }
 
-sources=(machine/sim/{vectors,x86,x86_format,x86_tlb,tlb,tlb_spec,tlbs,atlas,riscv,vax,s370,formats,i286}.c tests/support/{x86,i286}_model.c cli/sweep_journal.c)
+sources=(machine/sim/{vectors,x86,x86_format,x86_tlb,tlb,tlb_spec,tlbs,atlas,riscv,vax,s370,formats,i286}.c tests/support/{x86,i286}_model.c cli/sweep_journal.c trace/*.c)
 mkdir -p "build/fuzz/$target"
 clang -std=c11 -O1 -g -D_GNU_SOURCE -I. -Iinclude -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-    "tests/fuzz/$target.c" "${sources[@]}" -ljansson -o "build/fuzz/fuzz_$target"
+    "tests/fuzz/$target.c" "${sources[@]}" -ljansson -lzstd -lz -o "build/fuzz/fuzz_$target"
 if [ -n "$merge" ]; then
     exec "build/fuzz/fuzz_$target" -merge=1 "$corpus" "build/fuzz/$target"
 fi
