@@ -222,18 +222,19 @@ struct ol_system {
     struct ol_pager *pager;         /* c: or NULL */
     struct ol_policy policy;        /* c: */
 
-    struct ol_frame *frame;    /* c: frames_max descriptors */
-    uint32_t frames_max;       /* c: */
-    uint32_t frames_fresh;     /* s: frames from here on were never used: free and cold */
-    struct ol_memory *memory;  /* c: NULL: all frames are alike, and the free ones are on `free` and `cold` */
-    uint32_t budget;           /* s: frames */
-    uint32_t in_use;           /* s: frames not FREE */
-    uint32_t lent;             /* s: frames lent away, those in `returned` included */
-    atomic_uint returned;      /* a: returned and not yet taken off `lent` */
-    uint32_t low, high;        /* c: watermarks, frames */
-    uint32_t io_busy;          /* s: frames in a transfer */
-    atomic_uint io_generation; /* a: counts finished transfers; who finds a busy frame waits for the next one */
-    uint32_t io_waiters;       /* s: who sleeps until io_generation changes */
+    struct ol_frame *frame;       /* c: frames_max descriptors */
+    uint32_t frames_max;          /* c: */
+    uint32_t frames_fresh;        /* s: frames from here on were never used: free and cold */
+    struct ol_memory *memory;     /* c: NULL: all frames are alike, and the free ones are on `free` and `cold` */
+    uint32_t budget;              /* s: frames */
+    uint32_t in_use;              /* s: frames not FREE */
+    uint32_t lent;                /* s: frames lent away, those in `returned` included */
+    atomic_uint returned;         /* a: returned and not yet taken off `lent` */
+    uint32_t low, high;           /* s: watermarks, frames; a small budget has lower ones than were asked for: */
+    uint32_t low_most, high_most; /* c: */
+    uint32_t io_busy;             /* s: frames in a transfer */
+    atomic_uint io_generation;    /* a: counts finished transfers; who finds a busy frame waits for the next one */
+    uint32_t io_waiters;          /* s: who sleeps until io_generation changes */
     uint32_t stalled; /* s: nothing could be written: so many frames are taken over budget before it is tried again */
     bool warned_over_budget; /* s: */
     uint32_t prefetch_max;   /* c: most pages brought in ahead of a fault; 0: none */

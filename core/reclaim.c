@@ -246,9 +246,11 @@ void ol_system_reclaim(struct ol_system *system)
 
 enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames)
 {
-    if (frames <= system->high || frames > system->frames_max) return OL_E_INVALID;
+    if (frames == 0 || frames > system->frames_max) return OL_E_INVALID;
     ol_lock(system);
     system->budget = frames;
+    system->high = system->high_most < frames / 2 ? system->high_most : frames / 2;
+    system->low = system->low_most < system->high ? system->low_most : system->high;
     ol_reclaim(system, system->high);
     ol_frames_trim(system);
     ol_unlock(system);

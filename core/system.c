@@ -111,8 +111,8 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
     system->pager = config->pager;
     system->frames_max = config->frames_max;
     system->budget = config->frames;
-    system->low = config->low;
-    system->high = config->high;
+    system->low = system->low_most = config->low;
+    system->high = system->high_most = config->high;
     system->prefetch_max = system->prefetch_limit = config->prefetch_max;
     system->policy = (struct ol_policy){
         .ops = config->policy,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mutex of one word on the Linux futex: free, held, or held with threads asleep that want it. Who wants it looks for a
- * while before going to sleep: it is held for short work, and being woken can cost ten times as much.
+ * A mutex of one word on the Linux futex: free, held, or held with threads asleep that want it. Who wants it looks for
+ * a while before going to sleep: it is held for short work, and being woken can cost ten times as much.
  *
  * Conditions that hold for all functions:
  * - Async-signal-safe: they call nothing but the futex system call, which may change errno.
@@ -20,7 +20,8 @@
 
 enum { OL_FUTEX_FREE, OL_FUTEX_HELD, OL_FUTEX_WANTED };
 
-/* Some microseconds. Of 50 to 3000, 200 was best for three threads that fault on two processors (docs/benchmarks.md). */
+/* Some microseconds. Of 50 to 3000, 200 was best for three threads that fault on two processors (docs/benchmarks.md).
+ */
 enum { OL_FUTEX_LOOKS = 200 };
 
 struct ol_futex_mutex {

@@ -110,7 +110,8 @@ void ol_system_destroy(struct ol_system *system);
 
 void ol_system_statistics(struct ol_system *system, struct ol_statistics *out);
 
-/* Changes the budget; frames over it are given back as they become free. OL_E_INVALID above frames_max. */
+/* Changes the budget; frames over it are given back as they become free. The watermarks are at most half of it.
+ * OL_E_INVALID: 0, or above frames_max. */
 enum ol_status ol_system_set_budget(struct ol_system *system, uint32_t frames);
 
 /* Brings free and standby frames to the high watermark, as a reclaimer working ahead would. */

@@ -46,6 +46,11 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 /* --- opening --------------------------------------------------------------------------------------------------------
  */
 
@@ -254,8 +259,7 @@ static void follow_metadata(struct ol_memory *memory)
     ol_system_statistics(memory->system, &core);
     const uint64_t taken = (metadata_bytes(memory, &core) + OL_LINUX_PAGE_BYTES - 1) / OL_LINUX_PAGE_BYTES;
     const uint32_t pages = atomic_load(&memory->pages), half = pages_of(MINIMUM_BYTES) / 2;
-    const uint32_t bound = pages / PARTS * PARTS_WITHOUT_FILE + memory->stock_target;
-    const uint32_t least = half + (core.frames_lent > bound ? core.frames_lent : 0);
+    const uint32_t least = larger(half, core.frames_lent + half / 2); /* what is lent holds no pages */
     const uint32_t budget = pages > taken + least ? (uint32_t)(pages - taken) : least;
     if (budget != core.frames_budget) (void)ol_system_set_budget(memory->system, budget);
     if (memory->file && !atomic_flag_test_and_set(&memory->weighing)) {
@@ -317,6 +321,7 @@ static void shrink_store(struct ol_memory *memory)
         for (; ol_linux_used(pmap, first, region_end, &first, &end); first = end) {
             if (!store_is_over(memory)) return;
             bring_swapped(memory, first, end);
+            follow_metadata(memory);
         }
     }
 }
