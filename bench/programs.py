@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Whole programs in half of the memory that they need: onelevel run beside the kernel, in one run.
 
-Four programs (sort, a python3 dictionary, sqlite3, passes over a graph) run without limit, under `onelevel run`, and, as
+Five programs (sort, a python3 dictionary, sqlite3, an awk table, passes over a graph) run without limit, under `onelevel run`, and, as
 root, in a memory cgroup with swap on zram (lz4) and on a file. Every output is compared with the unlimited one's. With
 --policies instead: the same programs under each policy that `onelevel run` knows. With --fitting instead: the same
 programs in a budget that they do not fill, beside running them natively.
@@ -13,7 +13,6 @@ import hashlib
 import json
 import math
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -21,39 +20,9 @@ import tempfile
 import time
 
 from kernel import MIB, Unavailable, cgroup, inside, machine, stop_cleanly, swap_file, zram
+from workloads import make_programs
 
 PAGE_BYTES = 4096
-DICTIONARY = """
-import random
-random.seed(1)
-table = {i * 7919 % 1000003: str(i) for i in range(600000)}
-keys = list(table)
-random.shuffle(keys)
-print(sum(len(table[key]) for key in keys[:400000]))
-"""
-DATABASE = """
-create table t(a integer primary key, b text, c integer);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 600000)
-  insert into t select i, printf('row %d %d', i, i * 7919 % 1000003), i * 7919 % 1000003 from n;
-create index k on t(c);
-select count(*), sum(a) from t where c between 1000 and 400000;
-update t set b = b || 'x' where c % 3 = 0;
-select sum(length(b)), max(b) from t where c > 500000;
-"""
-
-
-def make_programs(folder, graph):
-    """[(name, command)]"""
-    random.seed(3)
-    lines = os.path.join(folder, "lines")
-    with open(lines, "w", encoding="ascii") as file:
-        for _ in range(1_500_000):
-            file.write(f"{random.randrange(10**9)} {'x' * random.randrange(40)}\n")
-    return [("sort", ["sort", "--parallel=1", "-S", "1G", lines]),
-            ("python3 dictionary", ["/usr/bin/python3", "-c", DICTIONARY]),
-            ("sqlite3", ["sqlite3", ":memory:", DATABASE]),
-            ("graph passes", [graph, "1500000", "10", "3"])]
-
 
 def timed(words):
     """(seconds, digest of the output or None if it failed)"""
@@ -191,7 +160,7 @@ def main():
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="onelevel-bench-"))
         programs = Programs(arguments.onelevel, folder)
         compare = under_each_policy if arguments.policies else fitting if arguments.fitting else beside_the_kernel
-        return compare(arguments, programs, make_programs(folder, arguments.graph))
+        return compare(arguments, programs, make_programs(folder, arguments.graph, ITEMS))
 
 
 if __name__ == "__main__":

@@ -14,43 +14,16 @@ import argparse
 import contextlib
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
 
 from kernel import MIB, Unavailable, cgroup, inside, machine, stop_cleanly, swap_file
+from workloads import make_programs
 
 PAGE_BYTES = 4096
 MOST = 0.05  # part by which sim and run may differ
-DICTIONARY = """
-table = {i * 7919 % 1000003: str(i) for i in range(60000)}
-keys = sorted(table, key=lambda key: key * 31 % 1000003)
-print(sum(len(table[key]) for key in keys[:40000]))
-"""
-DATABASE = """
-create table t(a integer primary key, b text, c integer);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 30000)
-  insert into t select i, printf('row %d %d', i, i * 7919 % 1000003), i * 7919 % 1000003 from n;
-create index k on t(c);
-select count(*), sum(a) from t where c between 1000 and 400000;
-update t set b = b || 'x' where c % 3 = 0;
-select sum(length(b)), max(b) from t where c > 500000;
-"""
-
-
-def make_programs(folder, graph):
-    """[(name, command)]"""
-    random.seed(3)
-    lines = os.path.join(folder, "lines")
-    with open(lines, "w", encoding="ascii") as file:
-        for _ in range(60000):
-            file.write(f"{random.randrange(10**9)} {'x' * random.randrange(40)}\n")
-    return [("sort", ["sort", "--parallel=1", lines]),
-            ("python3 dictionary", ["/usr/bin/python3", "-c", DICTIONARY]),
-            ("sqlite3", ["sqlite3", ":memory:", DATABASE]),
-            ("awk table", ["awk", "{ n[$1 % 30011] += length($2) } END { for (i in n) s += i * n[i]; print s }", lines]),
-            ("graph passes", [graph, "60000", "10", "3"])]
+ITEMS = 24_000
 
 
 class Program:
@@ -167,7 +140,7 @@ def main():
           "kernel |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     differences = []
     with tempfile.TemporaryDirectory(prefix="onelevel-bench-") as folder, page_by_page():
-        for name, words in make_programs(folder, arguments.graph):
+        for name, words in make_programs(folder, arguments.graph, ITEMS):
             if arguments.only in (None, name):
                 program = Program(os.path.abspath(arguments.onelevel), folder, name, words)
                 differences += compare(program, parts)
