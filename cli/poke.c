@@ -86,6 +86,20 @@ bool ol_poke(pid_t pid, const struct ol_run_process *process)
             restore(pid, &context);
         }
     }
-    (void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
+    (void)ptrace(PTRACE_DETACH, pid, NULL, NULL); /* fails unless it is stopped: ol_poke_let_go comes later */
     return good;
+}
+
+void ol_poke_let_go(pid_t except)
+{
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_ALL, 0, &info, __WALL | WNOHANG | WNOWAIT | WEXITED | WSTOPPED) || !info.si_pid) return;
+        const bool stopped = info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED;
+        if (info.si_pid == except && !stopped) return;
+        const pid_t pid = info.si_pid;
+        if (waitid(P_PID, (id_t)pid, &info, __WALL | WNOHANG | (stopped ? WSTOPPED : WEXITED))) return;
+        if (info.si_code == CLD_TRAPPED)
+            (void)ptrace(PTRACE_DETACH, pid, NULL, number(info.si_status >> 8 ? 0 : (uint64_t)info.si_status));
+    }
 }

@@ -13,4 +13,9 @@
  * it, it is stopped, or does not stop within a tenth of a second. It then looks with its next page faults. */
 bool ol_poke(pid_t pid, const struct ol_run_process *process);
 
+/* Lets processes go on that stopped too late for ol_poke, with the signal they stopped for, and passes on to their
+ * parents the end of those that ended meanwhile; until then they could not be waited for. To be called now and then,
+ * and on SIGCHLD. The end of `except`, this process's own child, is left to be waited for. */
+void ol_poke_let_go(pid_t except);
+
 #endif

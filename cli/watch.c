@@ -108,6 +108,7 @@ int ol_watch(struct ol_run_shared *shared, int fd, pid_t child, struct rusage *u
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
     for (unsigned ticks = 1;; ticks++) {
+        ol_poke_let_go(child);
         siginfo_t info = {.si_pid = 0}; /* a process that is stopped by cli/poke.c has not ended */
         if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && errno != EINTR) return -1;
         if (info.si_pid == child) break;
