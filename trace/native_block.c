@@ -35,7 +35,7 @@ static enum ol_trace_status read_bytes(struct ol_native *native, unsigned char *
 {
     size_t done = native->early_end - native->early_at;
     if (done > bytes) done = bytes;
-    memcpy(to, native->early + native->early_at, done);
+    if (done) memcpy(to, native->early + native->early_at, done);
     native->early_at += done;
     while (done < bytes) {
         size_t count;
