@@ -121,7 +121,8 @@ static bool remove_pages(struct ol_managed *managed, uint64_t first, uint64_t pa
         drop(managed, managed->ranges[end].numbers, managed->ranges[end].pages);
         free(managed->ranges[end].numbers);
     }
-    memmove(managed->ranges + at, managed->ranges + end, (managed->count - end) * sizeof *managed->ranges);
+    if (end > at)
+        memmove(managed->ranges + at, managed->ranges + end, (managed->count - end) * sizeof *managed->ranges);
     managed->count -= end - at;
     return true;
 }

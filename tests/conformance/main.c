@@ -40,8 +40,9 @@ static bool is_wanted(const struct ol_testbed *const *bed, const struct ol_polic
                                                             &ol_policy_clock};
     const bool differs = (bed == ol_testbeds && !(*bed)->large_shift) || (*bed)->kind == NULL;
     if (differs && !OL_SANITIZED) return true;
-    return policy == once[mode] && (mode == MODE_PREFETCH || (differs ? !OL_SANITIZED_THREADS : !OL_SANITIZED)) &&
-           (differs || !OL_SANITIZED_THREADS);
+    if (policy != once[mode]) return false;
+    if (OL_SANITIZED_THREADS) return differs && mode == MODE_PREFETCH;
+    return differs || mode == MODE_PREFETCH || !OL_SANITIZED;
 }
 
 static uint64_t space_pages(const struct ol_testbed *bed)
