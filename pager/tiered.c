@@ -139,15 +139,22 @@ static void clusters_leave(struct tiered *tiered, const struct ol_io *io)
 
 /* --- demotion ---------------------------------------------------------------------------------------------------- */
 
-/* Takes the oldest cluster that no request uses; NO_CLUSTER if there is none nearby. */
-static uint32_t demotion_begin(struct tiered *tiered)
+/* Takes the oldest cluster that no request uses, and tells which slots of it are in the first; NO_CLUSTER if there is
+ * none nearby. */
+static uint32_t demotion_begin(struct tiered *tiered, ol_slot slots[CLUSTER_SLOTS], uint32_t *n)
 {
     ol_futex_lock(&tiered->lock);
     uint32_t number = tiered->oldest;
     for (int i = 0; i < CLUSTERS_LOOKED_AT && number != NO_CLUSTER && tiered->clusters[number].users; i++)
         number = tiered->clusters[number].after;
     if (number != NO_CLUSTER && tiered->clusters[number].users) number = NO_CLUSTER;
-    if (number != NO_CLUSTER) list_remove(tiered, number);
+    *n = 0;
+    if (number != NO_CLUSTER) {
+        const ol_slot first = number * CLUSTER_SLOTS;
+        list_remove(tiered, number);
+        for (ol_slot slot = first; slot < first + CLUSTER_SLOTS && slot < tiered->pager.capacity; slot++)
+            if (tiered->homes[slot] == FIRST) slots[(*n)++] = slot;
+    }
     tiered->demoting = number;
     tiered->discarded = 0;
     ol_futex_unlock(&tiered->lock);
@@ -205,14 +212,10 @@ static bool demote(struct tiered *tiered)
 {
     ol_slot slots[CLUSTER_SLOTS];
     uint64_t copied = 0;
-    uint32_t n = 0;
+    uint32_t n;
     if (!ol_futex_trylock(&tiered->demotion)) return false; /* another thread is at it */
-    const uint32_t number = demotion_begin(tiered);
+    const uint32_t number = demotion_begin(tiered, slots, &n);
     if (number != NO_CLUSTER) {
-        for (ol_slot slot = number * CLUSTER_SLOTS; n < CLUSTER_SLOTS && slot < tiered->pager.capacity; slot++) {
-            if (slot / CLUSTER_SLOTS != number) break;
-            if (tiered->homes[slot] == FIRST) slots[n++] = slot;
-        }
         for (uint32_t done = 0; done < n; done += DEMOTED_AT_ONCE)
             demote_some(tiered, slots + done, n - done < DEMOTED_AT_ONCE ? n - done : DEMOTED_AT_ONCE, &copied);
         demotion_end(tiered, number, copied);
