@@ -293,13 +293,13 @@ static int machine_free_memory(lua_State *lua)
 {
     const struct ol_world *const world = &ol_script_to_machine(lua, 1)->world;
     const unsigned wanted = lua_isnoneornil(lua, 2) ? 0 : (unsigned)ol_script_number(lua, 2, 0, OL_BLOCK_ORDERS - 1);
-    struct ol_memory_info info;
-    if (!ol_system_memory(world->system, &info))
+    struct ol_physical_info info;
+    if (!ol_system_physical(world->system, &info))
         luaL_error(lua, "free_memory: all frames are alike; the machine wants buddies = true");
     lua_newtable(lua);
     lua_pushinteger(lua, info.free);
     lua_setfield(lua, -2, "free");
-    lua_pushinteger(lua, ol_memory_unusable(&info, wanted));
+    lua_pushinteger(lua, ol_physical_unusable(&info, wanted));
     lua_setfield(lua, -2, "unusable");
     for (unsigned order = 0; order < OL_BLOCK_ORDERS; order++) {
         lua_pushinteger(lua, info.blocks[order]);

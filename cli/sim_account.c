@@ -49,8 +49,8 @@ static void add_large(struct figures *figures, const struct ol_sim_account *acco
                       const struct ol_sim_counters *machine, const struct ol_statistics *core)
 {
     const struct ol_large_pages *const large = &account->options->large;
-    struct ol_memory_info memory;
-    (void)ol_system_memory(account->setup->system, &memory);
+    struct ol_physical_info memory;
+    (void)ol_system_physical(account->setup->system, &memory);
     add(figures, "table_frames", "frames of page tables, now", account->setup->sim->memory.tables);
     add(figures, "large_mapped", "large pages mapped", machine->large_entered);
     add(figures, "large_split", "  split", machine->large_splits);
@@ -61,7 +61,7 @@ static void add_large(struct figures *figures, const struct ol_sim_account *acco
     add(figures, "frames_free", "free frames, now", memory.free);
     add(figures, "frames_reserved", "  reserved", memory.reserved);
     add(figures, "frames_unusable", "  in blocks below a large page",
-        ol_memory_unusable(&memory, large->shift - account->options->machine->is.page_shift));
+        ol_physical_unusable(&memory, large->shift - account->options->machine->is.page_shift));
 }
 
 static void take_figures(const struct ol_sim_account *account, struct figures *figures)

@@ -15,25 +15,25 @@
  */
 #include "core/internal.h"
 
-static uint64_t zone_end(const struct ol_memory_zone *zone)
+static uint64_t zone_end(const struct ol_physical_zone *zone)
 {
     return (uint64_t)zone->first + zone->frames;
 }
 
-static struct ol_memory_zone *zone_of(struct ol_memory *memory, ol_frame_no number)
+static struct ol_physical_zone *zone_of(struct ol_physical *memory, ol_frame_no number)
 {
-    struct ol_memory_zone *zone = memory->zone;
+    struct ol_physical_zone *zone = memory->zone;
     while (number >= zone_end(zone)) zone++;
     return zone;
 }
 
-static void block_push(struct ol_system *system, struct ol_memory_zone *zone, ol_frame_no first, unsigned order)
+static void block_push(struct ol_system *system, struct ol_physical_zone *zone, ol_frame_no first, unsigned order)
 {
     system->frame[first].block = (uint8_t)(order + 1);
     ol_frame_list_push(system, &zone->block[order], first);
 }
 
-static void block_remove(struct ol_system *system, struct ol_memory_zone *zone, ol_frame_no first, unsigned order)
+static void block_remove(struct ol_system *system, struct ol_physical_zone *zone, ol_frame_no first, unsigned order)
 {
     OL_ASSERT(system, system->frame[first].block == order + 1 && system->frame[first].state == OL_FRAME_FREE, "I12");
     ol_frame_list_remove(system, &zone->block[order], first);
@@ -42,8 +42,8 @@ static void block_remove(struct ol_system *system, struct ol_memory_zone *zone, 
 
 void ol_buddy_init(struct ol_system *system)
 {
-    struct ol_memory *memory = system->memory;
-    for (struct ol_memory_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++) {
+    struct ol_physical *memory = system->physical;
+    for (struct ol_physical_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++) {
         for (unsigned order = 0; order < OL_BLOCK_ORDERS; order++) ol_frame_list_init(&zone->block[order]);
         for (uint64_t at = zone->first; at < zone_end(zone);) {
             unsigned order = OL_BLOCK_ORDERS - 1;
@@ -55,7 +55,7 @@ void ol_buddy_init(struct ol_system *system)
 }
 
 /* The smallest free block of the zone that is large enough, whole; OL_NO_FRAME if there is none. */
-static ol_frame_no zone_take(struct ol_system *system, struct ol_memory_zone *zone, unsigned order)
+static ol_frame_no zone_take(struct ol_system *system, struct ol_physical_zone *zone, unsigned order)
 {
     unsigned found = order;
     while (found < OL_BLOCK_ORDERS && !zone->block[found].count) found++;
@@ -68,9 +68,9 @@ static ol_frame_no zone_take(struct ol_system *system, struct ol_memory_zone *zo
 
 ol_frame_no ol_buddy_take(struct ol_system *system, unsigned order, uint32_t node, ol_frame_no limit)
 {
-    struct ol_memory *memory = system->memory;
+    struct ol_physical *memory = system->physical;
     for (int others = 0; others < 2; others++) {
-        for (struct ol_memory_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++) {
+        for (struct ol_physical_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++) {
             if (zone_end(zone) > limit || (zone->node == node) == (others != 0)) continue;
             const ol_frame_no first = zone_take(system, zone, order);
             if (first != OL_NO_FRAME) return first;
@@ -79,9 +79,9 @@ ol_frame_no ol_buddy_take(struct ol_system *system, unsigned order, uint32_t nod
     return OL_NO_FRAME;
 }
 
-bool ol_buddy_has(const struct ol_memory *memory, unsigned order)
+bool ol_buddy_has(const struct ol_physical *memory, unsigned order)
 {
-    for (const struct ol_memory_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++)
+    for (const struct ol_physical_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++)
         for (unsigned at = order; at < OL_BLOCK_ORDERS; at++)
             if (zone->block[at].count) return true;
     return false;
@@ -89,7 +89,7 @@ bool ol_buddy_has(const struct ol_memory *memory, unsigned order)
 
 void ol_buddy_give(struct ol_system *system, ol_frame_no first, unsigned order)
 {
-    struct ol_memory_zone *zone = zone_of(system->memory, first);
+    struct ol_physical_zone *zone = zone_of(system->physical, first);
     for (; order + 1 < OL_BLOCK_ORDERS; order++) {
         const ol_frame_no buddy = first ^ 1U << order;
         if (buddy < zone->first || (uint64_t)buddy + (1U << order) > zone_end(zone)) break;
@@ -100,7 +100,7 @@ void ol_buddy_give(struct ol_system *system, ol_frame_no first, unsigned order)
     block_push(system, zone, first, order);
 }
 
-uint32_t ol_memory_unusable(const struct ol_memory_info *info, unsigned order)
+uint32_t ol_physical_unusable(const struct ol_physical_info *info, unsigned order)
 {
     uint32_t frames = 0;
     for (unsigned at = 0; at < order && at < OL_BLOCK_ORDERS; at++) frames += info->blocks[at] << at;

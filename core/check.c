@@ -55,7 +55,7 @@ static void check_frames(struct check *check)
         if (frame->wires) wired++;
     }
     in_use = system->frames_fresh - in[OL_FRAME_FREE];
-    if (!system->memory)
+    if (!system->physical)
         CHECK(check, in[OL_FRAME_FREE] == system->free.count + system->cold.count, "I1: the free lists miscount");
     CHECK(check, in[OL_FRAME_MODIFIED] == system->modified.count, "I1: the modified list miscounts");
     CHECK(check, in[OL_FRAME_STANDBY] == system->standby.count, "I1: the standby list miscounts");
@@ -85,7 +85,7 @@ static bool is_free(const struct ol_system *system, ol_frame_no number)
     return system->frame[number].state == OL_FRAME_FREE;
 }
 
-static bool is_reserved(const struct ol_memory *memory, ol_frame_no number)
+static bool is_reserved(const struct ol_physical *memory, ol_frame_no number)
 {
     for (const struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
         const uint32_t block = number >> size->order;
@@ -95,7 +95,7 @@ static bool is_reserved(const struct ol_memory *memory, ol_frame_no number)
 }
 
 /* The free block that begins at `first`. */
-static void check_block(struct check *check, const struct ol_memory_zone *zone, ol_frame_no first, unsigned order)
+static void check_block(struct check *check, const struct ol_physical_zone *zone, ol_frame_no first, unsigned order)
 {
     const struct ol_system *system = check->system;
     const ol_frame_no buddy = first ^ 1U << order;
@@ -103,14 +103,15 @@ static void check_block(struct check *check, const struct ol_memory_zone *zone, 
     CHECK(check, !(first & ((1U << order) - 1)) && first + (1ULL << order) <= end,
           "I12: a free block out of alignment, or beyond its zone");
     for (ol_frame_no at = first; at < first + (1U << order) && !check->broken; at++) {
-        CHECK(check, is_free(system, at) && !is_reserved(system->memory, at), "I12: a free block with a frame in use");
+        CHECK(check, is_free(system, at) && !is_reserved(system->physical, at),
+              "I12: a free block with a frame in use");
         CHECK(check, at == first || !system->frame[at].block, "I12: a free block in another");
     }
     if (order + 1 < OL_BLOCK_ORDERS && buddy >= zone->first && buddy + (1ULL << order) <= end)
         CHECK(check, system->frame[buddy].block != order + 1, "I12: two free halves that are not joined");
 }
 
-static void check_zone(struct check *check, const struct ol_memory_zone *zone)
+static void check_zone(struct check *check, const struct ol_physical_zone *zone)
 {
     const struct ol_system *system = check->system;
     uint32_t count[OL_BLOCK_ORDERS] = {0};
@@ -122,7 +123,7 @@ static void check_zone(struct check *check, const struct ol_memory_zone *zone)
             at += 1ULL << (block - 1);
             continue;
         }
-        CHECK(check, !is_free(system, (ol_frame_no)at) || is_reserved(system->memory, (ol_frame_no)at),
+        CHECK(check, !is_free(system, (ol_frame_no)at) || is_reserved(system->physical, (ol_frame_no)at),
               "I12: a free frame in no block and no reservation");
         at++;
     }
@@ -151,7 +152,7 @@ static void check_size(struct check *check, const struct ol_large_size *size)
 
 static void check_memory(struct check *check)
 {
-    const struct ol_memory *memory = check->system->memory;
+    const struct ol_physical *memory = check->system->physical;
     if (!memory) return;
     for (uint32_t i = 0; i < memory->zones; i++) check_zone(check, &memory->zone[i]);
     for (uint32_t i = 0; i < memory->sizes; i++) check_size(check, &memory->size[i]);
@@ -245,7 +246,7 @@ static void check_large(struct check *check, const struct ol_space *space, uint6
     const uint8_t shift = system->is.page_shift;
     const uint64_t pages = 1ULL << (mapping->shift - shift), first = page & ~(pages - 1);
     struct ol_mapping other;
-    CHECK(check, system->memory && !((page ^ mapping->frame) & (pages - 1)), "I13: a large mapping out of alignment");
+    CHECK(check, system->physical && !((page ^ mapping->frame) & (pages - 1)), "I13: a large mapping out of alignment");
     for (uint64_t at = first; at < (page == first ? first + pages : first + 1) && !check->broken; at++) {
         CHECK(check, page_exists(system, space, at), "I13: a large mapping of a page that does not exist");
         if (check->broken) return;

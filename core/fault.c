@@ -502,7 +502,7 @@ static enum ol_status fault_enter(struct fault *fault)
     frame->flags |= OL_FRAME_MAPPED;
     ol_frame_set_page(frame, fault->page);
     fault_becomes(fault, FAULT_SOFT);
-    if (system->memory && !fault->wire) ol_large_promote(fault->space, fault->region, fault->page, number);
+    if (system->physical && !fault->wire) ol_large_promote(fault->space, fault->region, fault->page, number);
     return OL_OK;
 }
 

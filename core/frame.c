@@ -41,8 +41,8 @@ uint32_t ol_frames_free(struct ol_system *system)
 static ol_frame_no take_free(struct ol_system *system)
 {
     ol_frame_no number;
-    if (system->memory) {
-        number = ol_memory_take(system);
+    if (system->physical) {
+        number = ol_physical_take(system);
     } else if (system->free.count) {
         number = system->free.tail;
         ol_frame_list_remove(system, &system->free, number);
@@ -106,8 +106,8 @@ void ol_frame_release(struct ol_system *system, ol_frame_no number)
     frame->state = OL_FRAME_FREE;
     frame->anon = OL_NIL;
     system->in_use--;
-    if (system->memory) {
-        ol_memory_give(system, number);
+    if (system->physical) {
+        ol_physical_give(system, number);
         return;
     }
     ol_frame_list_push(system, &system->free, number);

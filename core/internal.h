@@ -79,10 +79,11 @@ struct ol_frame_list {
     uint32_t count;         /* s: */
 };
 
-/* --- physical memory (buddy.c, memory.c), of systems in which it matters which frame a page gets --------------------
+/* --- physical memory (buddy.c, physical.c), of systems in which it matters which frame a page gets
+ * --------------------
  */
 
-struct ol_memory_zone {
+struct ol_physical_zone {
     ol_frame_no first;                           /* c: */
     uint32_t frames, node;                       /* c: */
     struct ol_frame_list block[OL_BLOCK_ORDERS]; /* s: free blocks of 2^index frames, by their first frame */
@@ -106,9 +107,9 @@ struct ol_large_size {
     uint8_t order;                      /* c: */
 };
 
-struct ol_memory {
+struct ol_physical {
     size_t bytes;                                  /* c: of metadata, tables included */
-    struct ol_memory_zone zone[OL_ZONES_MAX];      /* in order, without gaps */
+    struct ol_physical_zone zone[OL_ZONES_MAX];    /* in order, without gaps */
     struct ol_large_size size[OL_LARGE_SIZES_MAX]; /* ascending */
     uint32_t zones, sizes;                         /* c: */
 };
@@ -225,7 +226,7 @@ struct ol_system {
     struct ol_frame *frame;       /* c: frames_max descriptors */
     uint32_t frames_max;          /* c: */
     uint32_t frames_fresh;        /* s: frames from here on were never used: free and cold */
-    struct ol_memory *memory;     /* c: NULL: all frames are alike, and the free ones are on `free` and `cold` */
+    struct ol_physical *physical; /* c: NULL: all frames are alike, and the free ones are on `free` and `cold` */
     uint32_t budget;              /* s: frames */
     uint32_t in_use;              /* s: frames not FREE */
     uint32_t lent;                /* s: frames lent away, those in `returned` included */
@@ -332,38 +333,38 @@ void ol_policy_spare(struct ol_system *system, ol_frame_no number);
 /* Tells the policy what has changed since it was last asked: time, and how many frames there are for pages. */
 void ol_policy_update(struct ol_system *system);
 
-/* buddy.c; only if system->memory */
+/* buddy.c; only if system->physical */
 void ol_buddy_init(struct ol_system *system);
 /* A block of 2^order frames at a multiple of its size, wholly below `limit`, from zones of that node if possible, then
  * from the others in their order; OL_NO_FRAME if there is none. */
 ol_frame_no ol_buddy_take(struct ol_system *system, unsigned order, uint32_t node, ol_frame_no limit);
-bool ol_buddy_has(const struct ol_memory *memory, unsigned order);
+bool ol_buddy_has(const struct ol_physical *memory, unsigned order);
 /* The frames are FREE and in no block. */
 void ol_buddy_give(struct ol_system *system, ol_frame_no first, unsigned order);
 
-/* memory.c */
-/* Sets system->memory if the configuration asks for it. */
-enum ol_status ol_memory_init(struct ol_system *system, const struct ol_config *config);
-void ol_memory_destroy(struct ol_system *system);
+/* physical.c */
+/* Sets system->physical if the configuration asks for it. */
+enum ol_status ol_physical_init(struct ol_system *system, const struct ol_config *config);
+void ol_physical_destroy(struct ol_system *system);
 /* Any FREE frame, now off the lists; OL_NO_FRAME. And back. */
-ol_frame_no ol_memory_take(struct ol_system *system);
-void ol_memory_give(struct ol_system *system, ol_frame_no number);
+ol_frame_no ol_physical_take(struct ol_system *system);
+void ol_physical_give(struct ol_system *system, ol_frame_no number);
 /* A BUSY frame is given back for the one that suits the page best, which is then BUSY. */
 ol_frame_no ol_frame_place_locked(struct ol_system *system, const struct ol_space *space,
                                   const struct ol_region *region, uint64_t page, ol_frame_no number);
 static inline ol_frame_no ol_frame_place(struct ol_system *system, const struct ol_space *space,
                                          const struct ol_region *region, uint64_t page, ol_frame_no number)
 {
-    return system->memory ? ol_frame_place_locked(system, space, region, page, number) : number;
+    return system->physical ? ol_frame_place_locked(system, space, region, page, number) : number;
 }
 /* The pages of the reserved block that the frame is in, and how many of its frames are in use; 1 and 1 without one. */
-uint32_t ol_memory_reserved(const struct ol_memory *memory, ol_frame_no number, uint32_t *used);
+uint32_t ol_physical_reserved(const struct ol_physical *memory, ol_frame_no number, uint32_t *used);
 /* Gives up the reservation used longest ago; false if none has free frames. */
-bool ol_memory_break(struct ol_system *system);
+bool ol_physical_break(struct ol_system *system);
 /* A block of free frames, now BUSY; OL_NO_FRAME if no such block is free. */
-ol_frame_no ol_memory_take_block(struct ol_system *system, unsigned order, ol_frame_no limit);
+ol_frame_no ol_physical_take_block(struct ol_system *system, unsigned order, ol_frame_no limit);
 
-/* large.c; only if system->memory, where noted */
+/* large.c; only if system->physical, where noted */
 /* After a page was mapped: if it belongs to a stretch that one large entry can map, that is what maps it from now on.
  */
 void ol_large_promote(const struct ol_space *space, const struct ol_region *region, uint64_t page, ol_frame_no number);

@@ -6,7 +6,7 @@
  * A large page is a property of the mapping alone. Frames, anons, swap slots and what policies see stay pages of the
  * smallest size, so eviction, copy-on-write, forks and transfers know nothing of it: where they take away or lower the
  * mapping of one page, the machine splits the large entry (core/pmap.h). A fault that finds a stretch complete maps it
- * large again; memory.c sees to it that the frames are where they should be.
+ * large again; physical.c sees to it that the frames are where they should be.
  *
  *      each page of the stretch:  in use, not wired, not a sample of prefetch.c; in the frame at its own place;
  *                                 shared with another space like all the others, or like none of them
@@ -40,7 +40,7 @@ static bool is_uniform(const struct ol_system *system, const struct ol_region *r
 void ol_large_promote(const struct ol_space *space, const struct ol_region *region, uint64_t page, ol_frame_no number)
 {
     struct ol_system *system = space->system;
-    const struct ol_memory *memory = system->memory;
+    const struct ol_physical *memory = system->physical;
     uint8_t order = 0;
     bool shared = false, all_shared = false;
     for (const struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
@@ -72,11 +72,11 @@ void ol_large_fill(struct ol_space *space, const struct ol_region *region, uint6
 {
     struct ol_system *system = space->system;
     bool shared;
-    if (!system->memory) return;
+    if (!system->physical) return;
     const uint64_t index = region->offset + (page - region->first);
     const uint32_t filled = ol_overlay_lookup(system, region->overlay, index, &shared);
     uint32_t used;
-    const uint32_t pages = ol_memory_reserved(system->memory, ol_anon_at(system, filled)->where, &used);
+    const uint32_t pages = ol_physical_reserved(system->physical, ol_anon_at(system, filled)->where, &used);
     const uint64_t first = page & ~(uint64_t)(pages - 1);
     if (ol_frames_free(system) < pages - used || first < region->first || first + pages - 1 > region->last) return;
     for (uint64_t at = first; at < first + pages; at++) {

@@ -223,13 +223,13 @@ ol_frame_no ol_frame_obtain_at_once(struct ol_system *system)
 
 enum ol_status ol_block_take(struct ol_system *system, unsigned order, ol_frame_no limit, ol_frame_no *first)
 {
-    if (!system->memory) return OL_E_UNSUPPORTED;
+    if (!system->physical) return OL_E_UNSUPPORTED;
     if (order >= OL_BLOCK_ORDERS) return OL_E_INVALID;
     const uint32_t frames = 1U << order;
     ol_lock(system);
     if (ol_frames_free(system) < frames) ol_reclaim(system, frames);
     while (ol_frames_free(system) < frames && system->standby.count) ol_frame_release(system, evict(system));
-    *first = ol_frames_free(system) < frames ? OL_NO_FRAME : ol_memory_take_block(system, order, limit);
+    *first = ol_frames_free(system) < frames ? OL_NO_FRAME : ol_physical_take_block(system, order, limit);
     ol_unlock(system);
     return *first == OL_NO_FRAME ? OL_E_NO_FRAMES : OL_OK;
 }

@@ -79,7 +79,7 @@ static enum ol_status system_tables(struct ol_system *system, const struct ol_co
     system->frame = port->metadata_alloc(port->context, frames_bytes(system));
     if (!system->frame) return OL_E_NO_META;
     enum ol_status status = policy_tables(system);
-    if (status == OL_OK) status = ol_memory_init(system, config);
+    if (status == OL_OK) status = ol_physical_init(system, config);
     return status == OL_OK ? ol_swap_init(system) : status;
 }
 
@@ -93,7 +93,7 @@ static void system_free(struct ol_system *system)
     ol_pool_destroy(&system->spaces);
     ol_swap_destroy(system);
     policy_free(system);
-    ol_memory_destroy(system);
+    ol_physical_destroy(system);
     if (system->frame) port.metadata_free(port.context, system->frame, frames_bytes(system));
     port.metadata_free(port.context, system, sizeof(*system));
 }
@@ -165,7 +165,7 @@ void ol_system_statistics(struct ol_system *system, struct ol_statistics *out)
                           ol_pool_bytes(&system->overlays) + ol_pool_bytes(&system->regions) +
                           ol_pool_bytes(&system->spaces) + (uint64_t)system->swap.high_water * sizeof(uint64_t) +
                           (uint64_t)system->frames_fresh * (sizeof(struct ol_frame) + entry_bytes) +
-                          (system->memory ? system->memory->bytes : 0) +
+                          (system->physical ? system->physical->bytes : 0) +
                           (uint64_t)system->ghosts.fresh * (entry_bytes + 2 * sizeof(uint32_t));
     ol_unlock(system);
 }

@@ -133,16 +133,16 @@ enum ol_status ol_block_take(struct ol_system *system, unsigned order, ol_frame_
 void ol_block_give(struct ol_system *system, ol_frame_no first, unsigned order);
 
 /* Free physical memory, now. free = reserved + the sum of blocks[k] << k. */
-struct ol_memory_info {
+struct ol_physical_info {
     uint32_t free;                    /* frames */
     uint32_t reserved;                /* … of which those that wait in reservations for large pages */
     uint32_t blocks[OL_BLOCK_ORDERS]; /* free blocks of 2^index frames that are in no larger free block */
 };
 /* False, and zeros, if all frames are alike. */
-bool ol_system_memory(struct ol_system *system, struct ol_memory_info *out);
+bool ol_system_physical(struct ol_system *system, struct ol_physical_info *out);
 /* Unreserved free frames that are of no use to who wants 2^order at a time. Divided by all of them, this is the
  * unusable free space index (Gorman, Whitcroft: Measuring the Impact of the Linux Memory Manager, 2006). */
-uint32_t ol_memory_unusable(const struct ol_memory_info *info, unsigned order);
+uint32_t ol_physical_unusable(const struct ol_physical_info *info, unsigned order);
 
 /* Between prepare and done no other thread is inside the core: an environment in which a process can be copied
  * copies it here. `forked` is true in the copy, where no other thread exists any more and page protections used to

@@ -20,7 +20,7 @@ static const struct ol_zone zones[] = {{0, 700, 0}, {700, 1348, 1}, {2048, 952, 
 enum { ZONES = sizeof zones / sizeof zones[0] };
 
 static struct ol_frame frames[FRAMES];
-static struct ol_memory memory;
+static struct ol_physical memory;
 static struct ol_system buddies;
 static bool is_used[FRAMES];
 static struct held {
@@ -42,7 +42,7 @@ static void set_up(void)
     memset(is_used, 0, sizeof is_used);
     memset(&memory, 0, sizeof memory);
     held_count = 0;
-    buddies = (struct ol_system){.frame = frames, .frames_max = FRAMES, .memory = &memory, .port = {.panic = broken}};
+    buddies = (struct ol_system){.frame = frames, .frames_max = FRAMES, .physical = &memory, .port = {.panic = broken}};
     memory.zones = ZONES;
     for (unsigned i = 0; i < ZONES; i++) {
         memory.zone[i].first = zones[i].first;
@@ -183,12 +183,12 @@ static void test_all_is_whole_again_whatever_the_order(void **state)
 static void test_index_of_unusable_free_space(void **state)
 {
     (void)state;
-    const struct ol_memory_info info = {.free = 8 + 2 + 1 + 1, .blocks = {2, 1, 0, 1}};
-    assert_int_equal(ol_memory_unusable(&info, 0), 0);
-    assert_int_equal(ol_memory_unusable(&info, 1), 2);
-    assert_int_equal(ol_memory_unusable(&info, 2), 4);
-    assert_int_equal(ol_memory_unusable(&info, 3), 4);
-    assert_int_equal(ol_memory_unusable(&info, 4), 12);
+    const struct ol_physical_info info = {.free = 8 + 2 + 1 + 1, .blocks = {2, 1, 0, 1}};
+    assert_int_equal(ol_physical_unusable(&info, 0), 0);
+    assert_int_equal(ol_physical_unusable(&info, 1), 2);
+    assert_int_equal(ol_physical_unusable(&info, 2), 4);
+    assert_int_equal(ol_physical_unusable(&info, 3), 4);
+    assert_int_equal(ol_physical_unusable(&info, 4), 12);
 }
 
 int main(void)

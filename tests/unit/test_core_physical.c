@@ -116,20 +116,20 @@ static void test_reservations_cost_no_frame(void **state)
 static void test_a_reservation_ends_with_its_last_page(void **state)
 {
     (void)state;
-    struct ol_memory_info info;
+    struct ol_physical_info info;
     create(4 * LARGE, NULL, 0);
     for (unsigned i = 0; i < LARGE; i++) touch(i);
     const ol_frame_no first = frame_of(0);
     assert_int_equal(ol_space_discard(space, base, LARGE - 1), OL_OK);
     check();
-    assert_true(ol_system_memory(bed.system, &info));
+    assert_true(ol_system_physical(bed.system, &info));
     assert_int_equal(info.reserved, LARGE - 1);
     assert_int_equal(info.free, 4 * LARGE - 1);
     touch(7);
     assert_int_equal(frame_of(7), first + 7);
     assert_int_equal(ol_space_discard(space, base, LARGE), OL_OK);
     check();
-    assert_true(ol_system_memory(bed.system, &info));
+    assert_true(ol_system_physical(bed.system, &info));
     assert_int_equal(info.reserved, 0);
     assert_int_equal(info.blocks[11], 1); /* 4 * LARGE, whole */
     destroy();
@@ -256,11 +256,11 @@ static void test_refuses_what_makes_no_sense(void **state)
     }
     /* Where all frames are alike there are no blocks. */
     const struct ol_bed_options options = {.frames = 128, .frames_max = 128, .policy = &ol_policy_fifo};
-    struct ol_memory_info info;
+    struct ol_physical_info info;
     ol_frame_no first;
     assert_int_equal(ol_bed_create(ol_testbeds[0], &options, &bed), OL_OK);
     assert_int_equal(ol_block_take(bed.system, 0, OL_NO_FRAME, &first), OL_E_UNSUPPORTED);
-    assert_false(ol_system_memory(bed.system, &info));
+    assert_false(ol_system_physical(bed.system, &info));
     destroy();
 }
 

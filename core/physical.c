@@ -15,7 +15,7 @@
  * A reservation ends by being broken, or when the last frame of the block becomes free. It promises nothing: whether a
  * large entry is right, large.c finds out from the pages themselves.
  *
- * Frames are first obtained for a fault, any of them (ol_memory_take), and exchanged for the one that suits when the
+ * Frames are first obtained for a fault, any of them (ol_physical_take), and exchanged for the one that suits when the
  * page is known (ol_frame_place_locked): so reclaim, and the steps of a fault, need not know of all this.
  */
 #include "core/internal.h"
@@ -78,7 +78,7 @@ static void size_init(struct ol_system *system, struct ol_large_size *size, unsi
     for (uint32_t i = 0; i < size->buckets; i++) size->bucket[i] = NO_BLOCK;
 }
 
-enum ol_status ol_memory_init(struct ol_system *system, const struct ol_config *config)
+enum ol_status ol_physical_init(struct ol_system *system, const struct ol_config *config)
 {
     uint8_t orders[OL_LARGE_SIZES_MAX];
     const struct ol_port *port = &system->port;
@@ -86,9 +86,9 @@ enum ol_status ol_memory_init(struct ol_system *system, const struct ol_config *
     if (!zones_are_valid(config)) return OL_E_INVALID;
     const uint32_t sizes = large_orders(config, orders);
     if (config->large_shift && !sizes) return OL_E_UNSUPPORTED;
-    size_t bytes = sizeof(struct ol_memory);
+    size_t bytes = sizeof(struct ol_physical);
     for (uint32_t i = 0; i < sizes; i++) bytes += size_bytes(system->frames_max >> orders[i]);
-    struct ol_memory *memory = port->metadata_alloc(port->context, bytes);
+    struct ol_physical *memory = port->metadata_alloc(port->context, bytes);
     if (!memory) return OL_E_NO_META;
     unsigned char *tables = (unsigned char *)(memory + 1);
     memory->bytes = bytes;
@@ -105,15 +105,15 @@ enum ol_status ol_memory_init(struct ol_system *system, const struct ol_config *
         size_init(system, &memory->size[i], tables);
         tables += size_bytes(memory->size[i].blocks);
     }
-    system->memory = memory;
+    system->physical = memory;
     system->frames_fresh = system->frames_max; /* any may be the first to be used */
     ol_buddy_init(system);
     return OL_OK;
 }
 
-void ol_memory_destroy(struct ol_system *system)
+void ol_physical_destroy(struct ol_system *system)
 {
-    if (system->memory) system->port.metadata_free(system->port.context, system->memory, system->memory->bytes);
+    if (system->physical) system->port.metadata_free(system->port.context, system->physical, system->physical->bytes);
 }
 
 /* --- reservations ------------------------------------------------------------------------------------------------ */
@@ -176,7 +176,7 @@ static void end(struct ol_large_size *size, uint32_t block)
 }
 
 /* The size whose reservation the frame belongs to; NULL if it is not reserved. */
-static const struct ol_large_size *reserving(const struct ol_memory *memory, ol_frame_no number)
+static const struct ol_large_size *reserving(const struct ol_physical *memory, ol_frame_no number)
 {
     for (const struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
         const uint32_t block = number >> size->order;
@@ -185,7 +185,7 @@ static const struct ol_large_size *reserving(const struct ol_memory *memory, ol_
     return NULL;
 }
 
-uint32_t ol_memory_reserved(const struct ol_memory *memory, ol_frame_no number, uint32_t *used)
+uint32_t ol_physical_reserved(const struct ol_physical *memory, ol_frame_no number, uint32_t *used)
 {
     const struct ol_large_size *size = reserving(memory, number);
     *used = size ? size->used[number >> size->order] : 1;
@@ -193,7 +193,7 @@ uint32_t ol_memory_reserved(const struct ol_memory *memory, ol_frame_no number, 
 }
 
 /* The oldest one that has free frames, of the largest size: false if there is none. */
-static bool oldest(struct ol_memory *memory, struct ol_large_size **size, uint32_t *block)
+static bool oldest(struct ol_physical *memory, struct ol_large_size **size, uint32_t *block)
 {
     for (*size = memory->size + memory->sizes; *size > memory->size;) {
         *block = (--*size)->oldest;
@@ -202,11 +202,11 @@ static bool oldest(struct ol_memory *memory, struct ol_large_size **size, uint32
     return false;
 }
 
-bool ol_memory_break(struct ol_system *system)
+bool ol_physical_break(struct ol_system *system)
 {
     struct ol_large_size *size;
     uint32_t block;
-    if (!oldest(system->memory, &size, &block)) return false;
+    if (!oldest(system->physical, &size, &block)) return false;
     end(size, block);
     const ol_frame_no first = block << size->order;
     for (ol_frame_no number = first; number < first + size_frames(size); number++)
@@ -218,7 +218,7 @@ bool ol_memory_break(struct ol_system *system)
 /* --- single frames ----------------------------------------------------------------------------------------------- */
 
 /* A free frame, reserved or off the lists, is about to be used. */
-static void count_used(struct ol_memory *memory, ol_frame_no number)
+static void count_used(struct ol_physical *memory, ol_frame_no number)
 {
     for (struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++) {
         const uint32_t block = number >> size->order;
@@ -227,9 +227,9 @@ static void count_used(struct ol_memory *memory, ol_frame_no number)
     }
 }
 
-ol_frame_no ol_memory_take(struct ol_system *system)
+ol_frame_no ol_physical_take(struct ol_system *system)
 {
-    struct ol_memory *memory = system->memory;
+    struct ol_physical *memory = system->physical;
     struct ol_large_size *size;
     uint32_t block;
     ol_frame_no number = ol_buddy_take(system, 0, OL_ANY_NODE, OL_NO_FRAME);
@@ -244,9 +244,9 @@ ol_frame_no ol_memory_take(struct ol_system *system)
     return number;
 }
 
-void ol_memory_give(struct ol_system *system, ol_frame_no number)
+void ol_physical_give(struct ol_system *system, ol_frame_no number)
 {
-    struct ol_memory *memory = system->memory;
+    struct ol_physical *memory = system->physical;
     const struct ol_large_size *reserved = reserving(memory, number);
     for (struct ol_large_size *size = memory->size; size < memory->size + memory->sizes; size++)
         if (number >> size->order < size->blocks) size->used[number >> size->order]--;
@@ -292,7 +292,7 @@ static bool is_reservable(const struct ol_system *system, const struct ol_region
 static ol_frame_no place_reserved(struct ol_system *system, const struct ol_space *space,
                                   const struct ol_region *region, uint64_t page, uint32_t node)
 {
-    struct ol_memory *memory = system->memory;
+    struct ol_physical *memory = system->physical;
     for (uint32_t i = memory->sizes; i--;) {
         struct ol_large_size *size = &memory->size[i];
         const uint32_t block = find(size, space->number, page);
@@ -322,24 +322,24 @@ ol_frame_no ol_frame_place_locked(struct ol_system *system, const struct ol_spac
     number = place_reserved(system, space, region, page, node);
     if (number == OL_NO_FRAME) {
         while ((number = ol_buddy_take(system, 0, node, OL_NO_FRAME)) == OL_NO_FRAME) {
-            const bool broken = ol_memory_break(system);
+            const bool broken = ol_physical_break(system);
             OL_ASSERT(system, broken, "I12"); /* one frame is free: the one that was given back */
         }
     }
-    count_used(system->memory, number);
+    count_used(system->physical, number);
     ol_frame_begin(system, number);
     return number;
 }
 
 /* --- blocks, for others than pages ------------------------------------------------------------------------------- */
 
-ol_frame_no ol_memory_take_block(struct ol_system *system, unsigned order, ol_frame_no limit)
+ol_frame_no ol_physical_take_block(struct ol_system *system, unsigned order, ol_frame_no limit)
 {
     ol_frame_no first;
     while ((first = ol_buddy_take(system, order, OL_ANY_NODE, limit)) == OL_NO_FRAME)
-        if (!ol_memory_break(system)) return OL_NO_FRAME;
+        if (!ol_physical_break(system)) return OL_NO_FRAME;
     for (ol_frame_no number = first; number < first + (1U << order); number++) {
-        count_used(system->memory, number);
+        count_used(system->physical, number);
         ol_frame_begin(system, number);
     }
     return first;
@@ -352,13 +352,13 @@ void ol_block_give(struct ol_system *system, ol_frame_no first, unsigned order)
     ol_unlock(system);
 }
 
-bool ol_system_memory(struct ol_system *system, struct ol_memory_info *out)
+bool ol_system_physical(struct ol_system *system, struct ol_physical_info *out)
 {
-    *out = (struct ol_memory_info){0};
-    if (!system->memory) return false;
+    *out = (struct ol_physical_info){0};
+    if (!system->physical) return false;
     ol_lock(system);
-    const struct ol_memory *memory = system->memory;
-    for (const struct ol_memory_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++)
+    const struct ol_physical *memory = system->physical;
+    for (const struct ol_physical_zone *zone = memory->zone; zone < memory->zone + memory->zones; zone++)
         for (unsigned order = 0; order < OL_BLOCK_ORDERS; order++) out->blocks[order] += zone->block[order].count;
     out->free = system->frames_max - system->in_use;
     out->reserved = out->free;
