@@ -200,8 +200,9 @@ static bool record(const struct ol_advise *advise, char *file)
     memcpy(arguments + 4, advise->program, count * sizeof(char *));
     (void)fflush(NULL);
     const pid_t child = fork();
-    if (child == 0) exit(ol_cmd_record((int)count + 4, arguments));
+    if (child == 0) status = ol_cmd_record((int)count + 4, arguments);
     free(arguments);
+    if (child == 0) exit(status);
     if (child < 0) {
         ol_error("fork: %s", strerror(errno));
         return false;

@@ -104,7 +104,7 @@ if [ -e "$2/record/onelevel-amd64-linux" ]; then
     cp "$folder/err" "$folder/said"
     expect 0 advise --quiet --policies none "$folder/kept"
     sed 's/^.* needs /needs /' "$folder/out" >"$folder/again"
-    sed 's/^.* needs /needs /' "$folder/said" | cmp -s - "$folder/again" || { echo 'the kept recording says otherwise'; exit 1; }
+    sed 's/^.* needs /needs /' "$folder/said" | diff - "$folder/again" || { echo 'the kept recording says otherwise'; exit 1; }
     mkdir "$folder/tmp"
     TMPDIR=$folder/tmp expect 0 advise --quiet --policies none -- /bin/sh -c 'exit 3'
     says err '/bin/sh ended with status 3; this is about that run'
