@@ -100,6 +100,14 @@ static void follow_pressure(struct ol_run_shared *shared)
     ol_tree_wake(shared);
 }
 
+/* 1, or 0, or -1: there is no such child. To who traces it waitid also tells that it stopped, asked for or not. */
+static int has_ended(pid_t child)
+{
+    siginfo_t info = {.si_pid = 0};
+    if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT)) return errno == EINTR ? 0 : -1;
+    return info.si_pid == child && info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED;
+}
+
 int ol_watch(struct ol_run_shared *shared, int fd, pid_t child, struct rusage *usage)
 {
     const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
@@ -109,9 +117,9 @@ int ol_watch(struct ol_run_shared *shared, int fd, pid_t child, struct rusage *u
     sigaddset(&ended, SIGCHLD);
     for (unsigned ticks = 1;; ticks++) {
         ol_poke_let_go(child);
-        siginfo_t info = {.si_pid = 0}; /* a process that is stopped by cli/poke.c has not ended */
-        if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && errno != EINTR) return -1;
-        if (info.si_pid == child) break;
+        const int end = has_ended(child);
+        if (end < 0) return -1;
+        if (end) break;
         if (sigtimedwait(&ended, NULL, &tick) == SIGCHLD) continue;
         take_sample(shared, fd, child);
         if (ticks % TICKS_PER_LOOK == 0) follow_pressure(shared);
