@@ -24,9 +24,13 @@ size, folder = 60 << 20, sys.argv[1]
 stamp = lambda at: (at * 2654435761 & 0xffffffffffffffff).to_bytes(8, "little")
 memory = bytearray(size)
 for at in range(0, size, 4096): memory[at:at + 8] = stamp(at)
-for turn in range(2): # waits in a system call, without a fault
+def call(go): # waits in a system call, without a fault
+    with open(go) as file: file.read()
+def vfork(go): # waits where a signal stops nobody, until its child, which opens a pipe first, executes something
+    os.waitpid(os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, go, os.O_RDONLY, 0)]), 0)
+for turn, wait in enumerate([globals()[name] for name in sys.argv[2:]]):
     open(folder + f"/ready{turn}", "w").close()
-    with open(folder + f"/go{turn}") as go: go.read()
+    wait(folder + f"/go{turn}")
     for at in range(0, size, 4096):
         if memory[at:at + 8] != stamp(at): raise SystemExit(f"the page at {at} is wrong")
 print("all pages are right")
@@ -51,11 +55,13 @@ becomes()
 }
 
 # hold OPTION...: the program, started, and past its first turn. What it takes beside 64 MiB of budget is in $beside.
+waits='call call' # in what, each turn
 hold()
 {
     rm -f "$folder"/ready* "$folder"/go*
     mkfifo "$folder/go0" "$folder/go1"
-    "$onelevel" run --quiet --ram 128M "$@" -- "$python" "$folder/hold.py" "$folder" >"$folder/held" 2>&1 &
+    # shellcheck disable=SC2086
+    "$onelevel" run --quiet --ram 128M "$@" -- "$python" "$folder/hold.py" "$folder" $waits >"$folder/held" 2>&1 &
     command=$!
     until [ -e "$folder/ready0" ]; do sleep 0.05; done
     program=$(pgrep -P $command)
@@ -103,6 +109,34 @@ wait $command
 printed='a program in select'
 says out 'select 0, in time, 41943040'
 
+# Looked at while it cannot be stopped, it stops once it can, long after the command gave up. It is let go then: it ends
+# its wait, and does what was wanted of it.
+waits='vfork call'
+hold
+"$onelevel" limit $command 16M
+for _ in $(seq 50); do
+    tracer=$(awk '/^TracerPid:/ { print $2 }' "/proc/$program/status")
+    [ "$tracer" = 0 ] || break
+    sleep 0.1
+done
+[ "$tracer" = $command ] || { echo "in vfork: looked at by $tracer, not by $command"; exit 1; }
+sleep 0.5 # the command waits a tenth of a second
+grep -q '^State:.D' "/proc/$program/status" || { echo 'in vfork: it could be stopped'; exit 1; }
+: >"$folder/go0"
+for _ in $(seq 50); do
+    [ ! -e "$folder/ready1" ] || break
+    sleep 0.1
+done
+if [ ! -e "$folder/ready1" ]; then
+    grep -E '^(State|TracerPid):' "/proc/$program/status" || true
+    kill -KILL $command "$program"
+    echo 'in vfork: it was not let go'
+    exit 1
+fi
+becomes "$program" -le $((16 * 1024 + beside + 656))
+ends_well
+waits='call call'
+
 hold --swap compressed # without a file the store stays, and the program keeps its data
 expect 0 limit $command 2M
 : >"$folder/go0"
@@ -134,9 +168,9 @@ if [ "$(id -u)" = 0 ] && mkdir "$group" 2>/dev/null && echo 268435456 2>/dev/nul
     trap 'rm -rf "$folder"; rmdir "$group"' EXIT
     rm -f "$folder"/ready* "$folder"/go*
     mkfifo "$folder/go0" "$folder/go1"
-    # shellcheck disable=SC2016
+    # shellcheck disable=SC2016,SC2086
     sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$group/cgroup.procs" \
-        "$onelevel" run --quiet --ram auto -- "$python" "$folder/hold.py" "$folder" >"$folder/held" 2>&1 &
+        "$onelevel" run --quiet --ram auto -- "$python" "$folder/hold.py" "$folder" $waits >"$folder/held" 2>&1 &
     command=$!
     until [ -e "$folder/ready0" ]; do sleep 0.05; done
     until_budget -ge 100
