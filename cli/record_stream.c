@@ -49,15 +49,11 @@ struct now {
     uint32_t block; /* of the trace, in which the phrase is valid; 0: it is not */
 };
 
-/* What a phrase of this block of the trace stands for. */
+/* A phrase of this block of the trace, by the hash of what it was made from. */
 struct known {
+    uint32_t tag; /* further bits of the hash */
     uint32_t exit;
-    uint32_t keys; /* where they begin */
-};
-
-/* By hash. */
-struct slot {
-    uint32_t tag;    /* further bits of the hash */
+    uint32_t keys;   /* where they begin */
     uint32_t phrase; /* plus 1; 0: none */
 };
 
@@ -74,10 +70,9 @@ struct process {
     uint32_t changed, least; /* sites that the next exit's block has new keys for; the least of them */
     uint32_t changed_site[OL_WIRE_PARTS_MAX];
     uint64_t changed_key[OL_WIRE_PARTS_MAX];
-    struct slot *slots;
-    struct known *known; /* by phrase */
+    struct known *known;
     uint64_t *keys;
-    uint32_t keys_used, keys_block; /* of which slots, known and keys tell */
+    uint32_t keys_used, keys_block; /* of which known and keys tell */
     uint32_t carried;               /* words of a record that goes on in the next message */
     uint32_t carry[CARRY_WORDS];
 };
@@ -156,17 +151,17 @@ static void define_phrase(const struct ol_record *record, struct process *proces
     const uint32_t count = build_runs(record, exit, runs);
     if (count == 0) return;
     struct now *const now = &process->now[number];
-    now->phrase = ol_native_new_phrase(process->writer, runs, count);
+    now->phrase = ol_native_phrase(process->writer, runs, count);
     now->block = process->writer->block;
     if (process->keys_block != now->block) {
         process->keys_block = now->block;
         process->keys_used = 0;
-        memset(process->slots, 0, sizeof *process->slots << SLOT_BITS);
+        memset(process->known, 0, sizeof *process->known << SLOT_BITS);
     }
     if (exit->sites > KEYS_MAX - process->keys_used) return;
     memcpy(process->keys + process->keys_used, exit->code->keys, exit->sites * sizeof *process->keys);
-    process->slots[hash >> (64 - SLOT_BITS)] = (struct slot){(uint32_t)hash, now->phrase + 1};
-    process->known[now->phrase] = (struct known){number, process->keys_used};
+    process->known[hash >> (64 - SLOT_BITS)] =
+        (struct known){(uint32_t)hash, number, process->keys_used, now->phrase + 1};
     process->keys_used += exit->sites;
 }
 
@@ -175,16 +170,13 @@ static void find_phrase(const struct ol_record *record, struct process *process,
 {
     struct exit *const exit = &process->exits[number];
     const uint64_t hash = hash_keys(number, exit->code->keys, exit->sites);
-    const struct slot slot = process->slots[hash >> (64 - SLOT_BITS)];
+    const struct known known = process->known[hash >> (64 - SLOT_BITS)];
     const uint32_t block = process->writer->block;
-    if (slot.phrase && slot.tag == (uint32_t)hash && process->keys_block == block) {
-        const struct known *const known = &process->known[slot.phrase - 1];
-        if (known->exit == number &&
-            memcmp(process->keys + known->keys, exit->code->keys, exit->sites * sizeof *process->keys) == 0) {
-            process->now[number] = (struct now){slot.phrase - 1, block};
-            ol_native_repeat(process->writer, slot.phrase - 1);
-            return;
-        }
+    if (known.phrase && known.tag == (uint32_t)hash && known.exit == number && process->keys_block == block &&
+        memcmp(process->keys + known.keys, exit->code->keys, exit->sites * sizeof *process->keys) == 0) {
+        process->now[number] = (struct now){known.phrase - 1, block};
+        ol_native_repeat(process->writer, known.phrase - 1);
+        return;
     }
     define_phrase(record, process, number, hash);
 }
@@ -314,7 +306,6 @@ static void release(struct process *process)
     }
     free(process->exits);
     free(process->now);
-    free(process->slots);
     free(process->known);
     free(process->keys);
     free(process->file);
@@ -326,10 +317,9 @@ static struct process *new_process(struct ol_record *record, const char *file)
     struct process *const process = calloc(1, sizeof *process);
     if (!process) return NULL;
     process->file = strdup(file);
-    process->slots = calloc((size_t)1 << SLOT_BITS, sizeof *process->slots);
-    process->known = malloc(OL_NATIVE_RUNS_MAX * sizeof *process->known);
+    process->known = calloc((size_t)1 << SLOT_BITS, sizeof *process->known);
     process->keys = malloc(KEYS_MAX * sizeof *process->keys);
-    if (process->file && process->slots && process->known && process->keys)
+    if (process->file && process->known && process->keys)
         process->writer = ol_native_create(file, record->addresses ? 0 : OL_WIRE_PAGE_SHIFT);
     if (!process->writer) {
         const int cause = errno;

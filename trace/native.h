@@ -110,9 +110,9 @@ struct ol_native_writer {
 /* Creates the file, "-" for standard output. `shift` is 0 for addresses. NULL: errno says why. */
 struct ol_native_writer *ol_native_create(const char *path, unsigned shift);
 
-/* Appends a phrase that is new in this block, with 1 .. OL_NATIVE_PHRASE_RUNS_MAX runs, and returns its number, which
- * is valid as long as writer->block stays. */
-uint32_t ol_native_new_phrase(struct ol_native_writer *writer, const struct ol_reference *runs, uint32_t count);
+/* Appends a phrase of 1 .. OL_NATIVE_PHRASE_RUNS_MAX runs, and returns its number, which is valid as long as
+ * writer->block stays. Before or after it a block may end. Of the runs, address, access and count matter. */
+uint32_t ol_native_phrase(struct ol_native_writer *writer, const struct ol_reference *runs, uint32_t count);
 
 /* Ends the block. */
 void ol_native_end_block(struct ol_native_writer *writer);

@@ -10,18 +10,18 @@
 #include "trace/native.h"
 
 enum {
-    LEVEL = 1,
+    LEVEL = 1,       /* of compression */
+    EARLY_LEVEL = 6, /* of the first blocks: files that have no more are a fifth smaller, for some 15 ms a block */
+    EARLY_BLOCKS = 16,
     RUN_BYTES_MAX = 1 + 5 + 10, /* head, count, page */
     EVENT_BYTES_MAX = 1 + 10 + 5,
     EVENTS_MAX = 1 << 16,
     DEFINITION_BYTES_MAX = OL_NATIVE_RUNS_MAX * RUN_BYTES_MAX + OL_NATIVE_RUNS_MAX * 2,
-    HASH = 1 << 19 /* of phrases of one run */
+    SLOTS = 2 * OL_NATIVE_RUNS_MAX /* for phrases by hash; at most half are in use */
 };
 
-/* Where a phrase of this one run is, for ol_native_append. */
-struct single {
-    ol_va va;
-    uint32_t count, access, phrase, block;
+struct slot {
+    uint32_t phrase, block; /* the slot is free if the block is another than that which is being written */
 };
 
 struct writer {
@@ -31,14 +31,16 @@ struct writer {
     unsigned shift;
     uint16_t thread;
     uint32_t phrases, runs;
-    uint64_t offset;     /* in the file */
-    uint64_t references; /* of the file so far */
-    uint64_t last[2];    /* page of the last run: data, instructions */
+    struct ol_reference *run; /* of the block's phrases */
+    uint32_t *first_run;      /* of each phrase, and of the next one */
+    struct slot *slots;       /* linear probing */
+    uint64_t offset;          /* in the file */
+    uint64_t references;      /* of the file so far */
+    uint64_t last[2];         /* page of the last run: data, instructions */
     size_t definition_bytes, event_bytes;
     unsigned char *definitions, *events;
     unsigned char *raw, *packed;
     size_t packed_room;
-    struct single *singles;
     ZSTD_CCtx *zstd;
     unsigned char *index;
     size_t index_bytes, index_room;
@@ -81,6 +83,8 @@ static void write_section(struct writer *writer, uint32_t magic, const unsigned 
         writer->packed = larger;
         writer->packed_room = room;
     }
+    const int level = writer->shared.block <= EARLY_BLOCKS ? EARLY_LEVEL : LEVEL;
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, level);
     const size_t packed = ZSTD_compress2(writer->zstd, writer->packed, writer->packed_room, raw, bytes);
     if (ZSTD_isError(packed)) {
         writer->error = ENOMEM;
@@ -190,11 +194,32 @@ static unsigned char *put_run(struct writer *writer, unsigned char *at, const st
     return at;
 }
 
-uint32_t ol_native_new_phrase(struct ol_native_writer *shared, const struct ol_reference *runs, uint32_t count)
+/* The phrase with these runs, if the block has it; else UINT32_MAX, and *free is the slot for it. */
+static uint32_t find_phrase(const struct writer *writer, const struct ol_reference *runs, uint32_t count,
+                            struct slot **free_slot)
 {
-    struct writer *const writer = (struct writer *)shared;
-    assert(count > 0 && count <= OL_NATIVE_PHRASE_RUNS_MAX);
-    need_room(writer, count);
+    uint64_t hash = count;
+    for (uint32_t i = 0; i < count; i++) {
+        hash ^= runs[i].va >> writer->shift ^ (uint64_t)runs[i].count << 44 ^ (uint64_t)runs[i].access << 60;
+        hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    for (size_t at = hash >> 32;; at++) {
+        struct slot *const slot = &writer->slots[at % SLOTS];
+        if (slot->block != writer->shared.block) {
+            *free_slot = slot;
+            return UINT32_MAX;
+        }
+        const uint32_t first = writer->first_run[slot->phrase];
+        if (writer->first_run[slot->phrase + 1] - first == count &&
+            memcmp(writer->run + first, runs, count * sizeof *runs) == 0)
+            return slot->phrase;
+    }
+}
+
+/* The runs are the last ones of writer->run. */
+static uint32_t add_phrase(struct writer *writer, struct slot *slot, uint32_t count)
+{
+    const struct ol_reference *const runs = writer->run + writer->runs;
     unsigned char *at = put_varint(writer->definitions + writer->definition_bytes, count);
     uint64_t references = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -203,10 +228,28 @@ uint32_t ol_native_new_phrase(struct ol_native_writer *shared, const struct ol_r
     }
     writer->definition_bytes = (size_t)(at - writer->definitions);
     writer->runs += count;
+    *slot = (struct slot){writer->phrases, writer->shared.block};
     writer->shared.token[writer->shared.tokens++] = OL_NATIVE_NEW_PHRASE;
     writer->shared.block_references += references;
     writer->shared.phrase_references[writer->phrases] = references;
-    return writer->phrases++;
+    writer->first_run[++writer->phrases] = writer->runs;
+    return writer->phrases - 1;
+}
+
+uint32_t ol_native_phrase(struct ol_native_writer *shared, const struct ol_reference *runs, uint32_t count)
+{
+    struct writer *const writer = (struct writer *)shared;
+    struct slot *slot = NULL;
+    assert(count > 0 && count <= OL_NATIVE_PHRASE_RUNS_MAX);
+    need_room(writer, count);
+    struct ol_reference *const kept = writer->run + writer->runs;
+    for (uint32_t i = 0; i < count; i++)
+        kept[i] = (struct ol_reference){
+            .va = runs[i].va >> writer->shift << writer->shift, .access = runs[i].access, .count = runs[i].count};
+    const uint32_t known = find_phrase(writer, kept, count, &slot);
+    if (known == UINT32_MAX) return add_phrase(writer, slot, count);
+    ol_native_repeat(shared, known);
+    return known;
 }
 
 void ol_native_end_block(struct ol_native_writer *writer)
@@ -226,23 +269,12 @@ void ol_native_thread(struct ol_native_writer *shared, uint16_t thread)
 void ol_native_append(struct ol_native_writer *shared, const struct ol_reference *reference)
 {
     struct writer *const writer = (struct writer *)shared;
-    need_room(writer, 1);
-    if (reference->event != OL_TRACE_REFERENCE) {
-        put_event(writer, reference->event, reference->va, reference->count);
+    if (reference->event == OL_TRACE_REFERENCE) {
+        ol_native_phrase(shared, reference, 1);
         return;
     }
-    struct ol_reference run = *reference;
-    run.va = run.va >> writer->shift << writer->shift;
-    const uint64_t mixed =
-        (run.va >> writer->shift ^ (uint64_t)run.count << 44 ^ (uint64_t)run.access << 60) * 0x9e3779b97f4a7c15U;
-    struct single *const single = &writer->singles[mixed >> 45];
-    if (single->block == writer->shared.block && single->va == run.va && single->count == run.count &&
-        single->access == run.access) {
-        ol_native_repeat(shared, single->phrase);
-        return;
-    }
-    const uint32_t phrase = ol_native_new_phrase(shared, &run, 1);
-    *single = (struct single){run.va, run.count, run.access, phrase, writer->shared.block};
+    need_room(writer, 0);
+    put_event(writer, reference->event, reference->va, reference->count);
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -256,7 +288,9 @@ static void release(struct writer *writer)
     free(writer->shared.token);
     free(writer->raw);
     free(writer->packed);
-    free(writer->singles);
+    free(writer->run);
+    free(writer->first_run);
+    free(writer->slots);
     free(writer->index);
     free(writer);
 }
@@ -268,10 +302,12 @@ static bool allocate(struct writer *writer)
     writer->events = malloc(EVENTS_MAX);
     writer->shared.token = malloc(OL_NATIVE_TOKENS_MAX * sizeof *writer->shared.token);
     writer->raw = malloc(OL_NATIVE_RAW_MAX);
-    writer->singles = calloc(HASH, sizeof *writer->singles);
+    writer->run = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->run);
+    writer->first_run = calloc(OL_NATIVE_RUNS_MAX + 1, sizeof *writer->first_run);
+    writer->slots = calloc(SLOTS, sizeof *writer->slots);
     writer->zstd = ZSTD_createCCtx();
     return writer->shared.phrase_references && writer->definitions && writer->events && writer->shared.token &&
-           writer->raw && writer->singles && writer->zstd;
+           writer->raw && writer->run && writer->first_run && writer->slots && writer->zstd;
 }
 
 _Static_assert(DEFINITION_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 + OL_NATIVE_SECTIONS_BYTES <=
@@ -289,7 +325,6 @@ struct ol_native_writer *ol_native_create(const char *path, unsigned shift)
         errno = ENOMEM;
         return NULL;
     }
-    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, LEVEL);
     writer->fd =
         strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (writer->fd < 0) {

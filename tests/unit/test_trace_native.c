@@ -109,7 +109,7 @@ static void write_random(uint64_t seed, uint32_t records, struct sum *sum)
                 add(sum, &runs[k]);
             }
             if (kind < 900) {
-                phrase = ol_native_new_phrase(writer, runs, phrase_count);
+                phrase = ol_native_phrase(writer, runs, phrase_count);
                 block = writer->block;
             } else {
                 for (uint32_t k = 0; k < phrase_count; k++) ol_native_append(writer, &runs[k]);
@@ -152,6 +152,32 @@ static void test_repeated_phrases_fill_blocks(void **state)
     assert_true(ol_native_finish(writer));
     assert_int_equal(read_sum(BATCH, &got, message), OL_TRACE_OK);
     assert_int_equal(got.references, (uint64_t)3 * REPEATED);
+}
+
+/* The same phrase told again and again is written once in each block. */
+static void test_a_phrase_is_written_once(void **state)
+{
+    (void)state;
+    enum { TIMES = 100000, RUNS = 40 };
+    struct ol_native_writer *const writer = ol_native_create(path, SHIFT);
+    struct ol_reference runs[RUNS];
+    struct sum got;
+    char message[MESSAGE_BYTES];
+    for (uint32_t i = 0; i < RUNS; i++)
+        runs[i] = (struct ol_reference){.va = (ol_va)i * 0x7000, .access = OL_READ, .count = i + 1};
+    const uint32_t phrase = ol_native_phrase(writer, runs, RUNS);
+    for (int i = 1; i < TIMES; i++) {
+        for (uint32_t k = 0; k < RUNS; k++) runs[k].va += 1; /* within its page */
+        for (uint32_t k = 0; k < RUNS; k++) runs[k].thread = (uint16_t)(i % 7);
+        assert_int_equal(ol_native_phrase(writer, runs, RUNS), phrase);
+        if (i % 2) ol_native_phrase(writer, runs, RUNS - 1);
+        for (uint32_t k = 0; k < RUNS && i % 4095 == 0; k++) runs[k].va &= ~(ol_va)0xfff;
+    }
+    assert_int_equal(writer->block, 1);
+    assert_true(ol_native_finish(writer));
+    assert_int_equal(read_sum(BATCH, &got, message), OL_TRACE_OK);
+    const uint64_t all = RUNS * (RUNS + 1) / 2;
+    assert_int_equal(got.references, all * TIMES + (all - RUNS) * (TIMES / 2));
 }
 
 /* What batches tell of references: pages of that size, and whether they are modified. */
@@ -358,13 +384,10 @@ static void test_pages_are_not_split(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_written_is_read),
-        cmocka_unit_test(test_repeated_phrases_fill_blocks),
-        cmocka_unit_test(test_batches_are_the_references),
-        cmocka_unit_test(test_batches_of_single_runs),
-        cmocka_unit_test(test_seek),
-        cmocka_unit_test(test_truncated_at_every_byte),
-        cmocka_unit_test(test_every_flipped_bit_is_noticed),
+        cmocka_unit_test(test_what_is_written_is_read),  cmocka_unit_test(test_repeated_phrases_fill_blocks),
+        cmocka_unit_test(test_a_phrase_is_written_once), cmocka_unit_test(test_batches_are_the_references),
+        cmocka_unit_test(test_batches_of_single_runs),   cmocka_unit_test(test_seek),
+        cmocka_unit_test(test_truncated_at_every_byte),  cmocka_unit_test(test_every_flipped_bit_is_noticed),
         cmocka_unit_test(test_pages_are_not_split),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
