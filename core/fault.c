@@ -240,14 +240,18 @@ static void unbind(struct ol_system *system, ol_frame_no number, ol_slot slot)
     ol_frame_release(system, number);
 }
 
+/* How long ago the page of this frame left, in units of the eviction clock. */
+static uint8_t left_ago(const struct ol_system *system, const struct ol_frame *frame)
+{
+    return (uint8_t)(ol_eviction_clock(system) - ol_anon_at(system, frame->anon)->left);
+}
+
 /* A page was missed and read. Would it be resident still if there were so many more frames as are lent? And does the
  * pager keep it? */
-static void count_read(struct ol_system *system, ol_frame_no number)
+static void count_read(struct ol_system *system, const struct ol_frame *frame)
 {
-    const struct ol_frame *frame = &system->frame[number];
-    const uint8_t left = ol_anon_at(system, frame->anon)->left, ago = (uint8_t)(ol_eviction_clock(system) - left);
-    const bool kept = frame->slot != OL_NO_SLOT,
-               near = ago * ol_eviction_clock_unit(system) < system->lent + 2 * ol_eviction_clock_unit(system);
+    const uint64_t unit = ol_eviction_clock_unit(system);
+    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, frame) * unit < system->lent + 2 * unit;
     if (kept) system->count.reads_kept++;
     if (near) system->count.reads_near++;
     if (near && kept) system->count.reads_near_kept++;
@@ -255,13 +259,12 @@ static void count_read(struct ol_system *system, ol_frame_no number)
 
 /* A page was read ahead. With nearly all the budget lent to a pager that holds two pages in a frame, the pager would
  * not have had to keep it elsewhere. */
-static void count_prefetched(struct ol_system *system, ol_frame_no number)
+static void count_prefetched(struct ol_system *system, const struct ol_frame *frame)
 {
-    const struct ol_frame *frame = &system->frame[number];
-    const uint8_t left = ol_anon_at(system, frame->anon)->left, ago = (uint8_t)(ol_eviction_clock(system) - left);
+    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, frame) < 2 * OL_EVICTION_CLOCK_PARTS;
     system->count.prefetched++;
     system->count.prefetched_read++;
-    if (frame->slot != OL_NO_SLOT && ago < 2 * OL_EVICTION_CLOCK_PARTS) system->count.prefetched_near_kept++;
+    if (near && kept) system->count.prefetched_near_kept++;
 }
 
 /* After a page was read: it is in use, or was unmapped meanwhile. False: the latter. */
@@ -304,10 +307,10 @@ static enum ol_status batch_read(struct fault *fault, struct batch *batch)
         } else if (!has_come(system, frames[i])) {
             batch->of[i].anon = OL_NIL;
         } else if (wanted) {
-            count_read(system, frames[i]);
+            count_read(system, &system->frame[frames[i]]);
             fault_becomes(fault, FAULT_MAJOR);
         } else {
-            count_prefetched(system, frames[i]);
+            count_prefetched(system, &system->frame[frames[i]]);
         }
     }
     return result;
