@@ -26,12 +26,12 @@
 #include "pub_tool_vki.h"
 #include "pub_tool_vkiscnums.h"
 
+#include "record/channel.h"
+#include "record/events.h"
 #include "record/wire.h"
 
 enum {
-    BUFFER_WORDS = 1 << 15,
-    SLACK_WORDS = 1 << 11, /* one superblock writes fewer */
-    MESSAGE_WORDS = (OL_WIRE_MESSAGE_BYTES - sizeof(struct ol_wire_header)) / sizeof(UInt),
+    SLACK_WORDS = 1 << 11, /* of the channel's: one superblock writes fewer */
     PAGE_BYTES = 1 << OL_WIRE_PAGE_SHIFT,
     PARTS_MAX = OL_WIRE_PARTS_MAX,
 };
@@ -66,72 +66,6 @@ static void print_debug_usage(void)
     VG_(printf)("    (none)\n");
 }
 
-/* --- the buffer -------------------------------------------------------------------------------------------------- */
-
-/* Room before the words of a message for its header. */
-enum { HEADER_WORDS = sizeof(struct ol_wire_header) / sizeof(UInt) };
-static UInt buffer[HEADER_WORDS + BUFFER_WORDS] __attribute__((aligned(8)));
-static UInt *const first = buffer + HEADER_WORDS;
-static UInt *at = buffer + HEADER_WORDS; /* how far it is written */
-static Int pipe_fd = -1;
-static Int process;
-
-static void send(const void *message, SizeT bytes)
-{
-    const Char *from = message;
-    while (bytes > 0 && pipe_fd >= 0) {
-        const Int written = VG_(write)(pipe_fd, from, bytes);
-        if (written == -VKI_EINTR) continue;
-        if (written <= 0) pipe_fd = -1; /* nobody listens any more; the program goes on */
-        else {
-            from += written;
-            bytes -= written;
-        }
-    }
-}
-
-/* The header of each message but the first overwrites words that are sent. */
-static void flush(void)
-{
-    for (UInt *words = first; words < at; words += MESSAGE_WORDS) {
-        const SizeT count = at - words < MESSAGE_WORDS ? at - words : MESSAGE_WORDS;
-        const struct ol_wire_header header = {sizeof header + count * sizeof *words, process};
-        VG_(memcpy)(words - HEADER_WORDS, &header, sizeof header);
-        send(words - HEADER_WORDS, header.bytes);
-    }
-    at = first;
-}
-
-static UInt word(enum ol_wire_type type, UInt value)
-{
-    return (UInt)type << OL_WIRE_TYPE_SHIFT | value;
-}
-
-/* There must be room. */
-static void put(UInt value)
-{
-    *at++ = value;
-}
-
-static void put_wide(ULong value)
-{
-    put((UInt)value);
-    put((UInt)(value >> 32));
-}
-
-static void need_room(UInt words)
-{
-    if (at + words > first + BUFFER_WORDS) flush();
-}
-
-static void put_range(enum ol_wire_type type, Addr address, SizeT bytes)
-{
-    need_room(5);
-    put(word(type, 0));
-    put_wide(address);
-    put_wide(bytes);
-}
-
 /* --- blocks ------------------------------------------------------------------------------------------------------ */
 
 /* A data reference in the code. */
@@ -162,7 +96,7 @@ struct segment {
 static VG_REGPARM(1) void tell(struct segment *segment)
 {
     struct block *const block = segment->block;
-    at -= segment->later;
+    ol_channel_at -= segment->later;
     for (UInt i = segment->from; i < segment->to; i++) {
         struct site *const site = &block->sites[i];
         const Addr base = site->now & ~(Addr)(PAGE_BYTES - 1),
@@ -173,7 +107,7 @@ static VG_REGPARM(1) void tell(struct segment *segment)
         put((UInt)key);
         site->base = base == last ? base : nowhere;
     }
-    at += segment->later;
+    ol_channel_at += segment->later;
 }
 
 /* A block of a single reference that was made. */
@@ -194,7 +128,7 @@ struct part {
 
 static void define(const struct part *parts, UInt count, UInt first_exit)
 {
-    need_room(2 + 3 * count);
+    ol_channel_need_room(2 + 3 * count);
     put(word(OL_WIRE_BLOCK, count));
     put(first_exit);
     for (UInt i = 0; i < count; i++) {
@@ -319,7 +253,7 @@ static void add_tell(struct translation *t, UInt exit)
         guard = IRExpr_RdTmp(
             assign(t, Ity_I1, IRExpr_Binop(Iop_CmpLT64U, constant(PAGE_BYTES - 1), IRExpr_RdTmp(t->change))));
     call(t, "tell", tell, mkIRExprVec_1(constant((Addr)segment)), guard);
-    if (later) t->end = assign(t, Ity_I64, load(constant((Addr)&at)));
+    if (later) t->end = assign(t, Ity_I64, load(constant((Addr)&ol_channel_at)));
     t->segment_sites = t->sites;
     t->change = IRTemp_INVALID;
 }
@@ -331,12 +265,12 @@ static void add_exit(struct translation *t)
     if (t->segment_sites < t->sites) add_tell(t, exits);
     const Bool is_first = t->end == IRTemp_INVALID;
     if (is_first) {
-        const IRTemp begin = assign(t, Ity_I64, load(constant((Addr)&at)));
+        const IRTemp begin = assign(t, Ity_I64, load(constant((Addr)&ol_channel_at)));
         t->end = assign(t, Ity_I64, IRExpr_Binop(Iop_Add64, IRExpr_RdTmp(begin), constant(sizeof(UInt))));
     }
     store(t, compute(t, Iop_Sub64, IRExpr_RdTmp(t->end), constant(sizeof(UInt))),
           IRExpr_Const(IRConst_U32(word(OL_WIRE_EXIT, exits))));
-    if (is_first) store(t, constant((Addr)&at), IRExpr_RdTmp(t->end));
+    if (is_first) store(t, constant((Addr)&ol_channel_at), IRExpr_RdTmp(t->end));
     exits++;
     t->parts[t->count++] = (struct part){.kind = OL_WIRE_PART_EXIT};
     t->parts_told = t->count;
@@ -451,9 +385,10 @@ static void add_references(struct translation *t, const IRStmt *statement)
 
 static void add_room_check(struct translation *t)
 {
-    IRExpr *const limit = constant((Addr)(first + BUFFER_WORDS - SLACK_WORDS));
-    IRExpr *const now = IRExpr_RdTmp(assign(t, Ity_I64, load(constant((Addr)&at))));
-    call(t, "flush", flush, mkIRExprVec_0(), IRExpr_RdTmp(assign(t, Ity_I1, IRExpr_Binop(Iop_CmpLT64U, limit, now))));
+    IRExpr *const limit = constant((Addr)(ol_channel_end - SLACK_WORDS));
+    IRExpr *const now = IRExpr_RdTmp(assign(t, Ity_I64, load(constant((Addr)&ol_channel_at))));
+    call(t, "ol_channel_flush", ol_channel_flush, mkIRExprVec_0(),
+         IRExpr_RdTmp(assign(t, Ity_I1, IRExpr_Binop(Iop_CmpLT64U, limit, now))));
 }
 
 /* Of one statement: at most two, with a guard in a block of one's own. */
@@ -492,156 +427,36 @@ static IRSB *instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayo
     return t.block;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------ */
-
-/* The system call that is being made, as far as the events in it need to know. */
-static UInt call_number;
-static UWord call_flags; /* of mmap */
-
-/* Anonymous private memory that the program lets the kernel place: its data, but for stacks and code. */
-static Bool is_plain(Bool executable)
-{
-    enum { MAP_GROWSDOWN = 0x100, MAP_LOCKED = 0x2000, MAP_STACK = 0x20000, MAP_HUGETLB = 0x40000 };
-    enum { ALL = 0xff | MAP_GROWSDOWN | MAP_LOCKED | MAP_STACK | MAP_HUGETLB }; /* 0xff: kinds, fixed places, 32 bits */
-    return call_number == __NR_mmap && (call_flags & ALL) == (VKI_MAP_PRIVATE | VKI_MAP_ANONYMOUS) && !executable;
-}
-
-static void on_map(Addr address, SizeT bytes, Bool readable, Bool writable, Bool executable, ULong handle)
-{
-    (void)readable, (void)writable, (void)handle;
-    if (call_number == __NR_mremap) return;
-    put_range(is_plain(executable) ? OL_WIRE_MAP_PLAIN : OL_WIRE_MAP, address, bytes);
-}
-
-static void on_unmap(Addr address, SizeT bytes)
-{
-    if (call_number != __NR_mremap) put_range(OL_WIRE_UNMAP, address, bytes);
-}
-
-/* Tells the whole of an mremap at once, which Valgrind tells in pieces. */
-static void after_remap(const UWord *arguments, Addr to)
-{
-    put_range(OL_WIRE_MOVE, arguments[0], arguments[1]);
-    put_range(OL_WIRE_MAP, to, arguments[2]);
-}
-
-/* Before the first growth, where the heap begins. */
-static void on_break_up(Addr address, SizeT bytes, ThreadId thread)
-{
-    static Bool told = False;
-    (void)thread;
-    if (!told) put_range(OL_WIRE_BREAK, address, 0);
-    told = True;
-    put_range(OL_WIRE_BREAK, address + bytes, 0);
-}
-
-static void on_break_down(Addr address, SizeT bytes)
-{
-    (void)bytes;
-    put_range(OL_WIRE_BREAK, address, 0);
-}
-
-static void on_thread(ThreadId thread, ULong executed)
-{
-    static ThreadId running = 1;
-    (void)executed;
-    if (thread == running) return;
-    running = thread;
-    need_room(1);
-    put(word(OL_WIRE_THREAD, thread - 1));
-}
-
-static void on_kernel_read(CorePart part, ThreadId thread, const HChar *what, Addr address, SizeT bytes)
-{
-    (void)thread, (void)what;
-    if (part == Vg_CoreSysCall && bytes > 0) put_range(OL_WIRE_READ, address, bytes);
-}
-
-static void on_kernel_read_text(CorePart part, ThreadId thread, const HChar *what, Addr address)
-{
-    on_kernel_read(part, thread, what, address, 1);
-}
-
-static void on_kernel_wrote(CorePart part, ThreadId thread, Addr address, SizeT bytes)
-{
-    (void)thread;
-    if (part == Vg_CoreSysCall && bytes > 0) put_range(OL_WIRE_WRITE, address, bytes);
-}
+/* --- forks ------------------------------------------------------------------------------------------------------- */
 
 static void before_fork(ThreadId thread)
 {
     (void)thread;
-    flush();
+    ol_channel_flush();
 }
 
 /* The child tells all its sites anew, because its parent goes on meanwhile. */
 static void after_fork(ThreadId thread)
 {
-    const Int parent = process;
     (void)thread;
-    process = VG_(getpid)();
-    if (!clo_children) {
-        VG_(close)(pipe_fd);
-        pipe_fd = -1;
-        return;
-    }
     for (struct block *block = blocks; block; block = block->next)
         for (UInt i = 0; i < block->room; i++) block->sites[i].base = nowhere;
-    put(word(OL_WIRE_FORK, 0));
-    put((UInt)parent);
-}
-
-/* A program that is executed leaves no time for it later. */
-static void before_call(ThreadId thread, UInt number, UWord *arguments, UInt count)
-{
-    (void)thread, (void)count;
-    if (number == __NR_execve || number == __NR_execveat) flush();
-    call_number = number;
-    call_flags = number == __NR_mmap ? arguments[3] : 0;
-}
-
-static void after_call(ThreadId thread, UInt number, UWord *arguments, UInt count, SysRes result)
-{
-    enum { MADV_DONTNEED = 4 };
-    (void)thread, (void)count;
-    call_number = 0;
-    if (sr_isError(result)) return;
-    if (number == __NR_mremap) after_remap(arguments, sr_Res(result));
-    if (number == __NR_madvise && arguments[2] == MADV_DONTNEED) put_range(OL_WIRE_DISCARD, arguments[0], arguments[1]);
+    ol_channel_forked(clo_children);
 }
 
 /* --- the tool ---------------------------------------------------------------------------------------------------- */
 
-/* The core's, though not declared for tools: moves a descriptor to where the program neither sees nor closes it, and
- * keeps it from programs that are executed. */
-extern Int VG_(safe_fd)(Int descriptor);
-
-static void open_pipe(void)
-{
-    if (!clo_pipe) VG_(fmsg_bad_option)("--pipe", "this tool is started by `onelevel record`\n");
-    const Int fd = VG_(fd_open)(clo_pipe, VKI_O_WRONLY, 0);
-    if (fd < 0) {
-        VG_(umsg)("onelevel record: %s cannot be opened\n", clo_pipe);
-        VG_(exit)(1);
-    }
-    pipe_fd = VG_(safe_fd)(fd);
-}
-
 static void post_clo_init(void)
 {
-    open_pipe();
-    process = VG_(getpid)();
+    ol_channel_open(clo_pipe);
     put(word(OL_WIRE_START, 0));
-    if (!clo_kernel) return;
-    VG_(track_pre_mem_read)(on_kernel_read);
-    VG_(track_pre_mem_read_asciiz)(on_kernel_read_text);
-    VG_(track_post_mem_write)(on_kernel_wrote);
+    if (clo_kernel) ol_events_track_kernel();
 }
 
 static void fini(Int exit_code)
 {
     (void)exit_code;
-    flush();
+    ol_channel_flush();
 }
 
 static void pre_clo_init(void)
@@ -654,13 +469,8 @@ static void pre_clo_init(void)
     VG_(details_avg_translation_sizeB)(600);
     VG_(basic_tool_funcs)(post_clo_init, instrument, fini);
     VG_(needs_command_line_options)(process_option, print_usage, print_debug_usage);
-    VG_(track_new_mem_mmap)(on_map);
-    VG_(track_die_mem_munmap)(on_unmap);
-    VG_(track_new_mem_brk)(on_break_up);
-    VG_(track_die_mem_brk)(on_break_down);
-    VG_(track_start_client_code)(on_thread);
     VG_(atfork)(before_fork, NULL, after_fork);
-    VG_(needs_syscall_wrapper)(before_call, after_call);
+    ol_events_track();
 }
 
 VG_DETERMINE_INTERFACE_VERSION(pre_clo_init)
