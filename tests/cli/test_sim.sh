@@ -5,7 +5,8 @@
 # usage: tests/cli/test_sim.sh COMMAND BUILD-FOLDER
 set -eu
 onelevel=$1
-trace=$(cd "$(dirname "$0")/../data" && pwd)/true.lackey.zst
+here=$(cd "$(dirname "$0")" && pwd)
+trace=$here/../data/true.lackey.zst
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -46,18 +47,7 @@ counts()
 # The references of the trace and the faults of FIFO, counted by awk. Pages are kept as text, so that their numbers may
 # be of any size.
 zstd -dc "$trace" >plain
-awk '
-    function hex(digits,   i, value) {
-        for (i = 1; i <= length(digits); i++) value = value * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
-        return value
-    }
-    function touch(page) { print page }
-    /^(I | [LSM]) / {
-        split(substr($0, 4), part, ",")
-        first = hex(part[1])
-        last = first + part[2] - 1
-        for (page = int(first / 4096); page <= int(last / 4096); page++) touch(sprintf("%x", page))
-    }' plain >pages
+awk -v size=4096 -f "$here/touched.awk" plain | cut -d " " -f 3 >pages
 references=$(wc -l <pages)
 distinct=$(sort -u pages | wc -l)
 fifo_faults()

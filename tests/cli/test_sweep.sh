@@ -129,15 +129,8 @@ says err 'none/results: cannot be written'
 
 # Page sizes: fewer and larger pages, more waste, smaller tables; against what awk counts.
 expect 0 sweep --ram 2M --page-size 512..32K --policy lru --quiet "$trace"
-zstd -dc "$trace" | awk '
-    function hex(digits,   i, value) {
-        for (i = 1; i <= length(digits); i++) value = value * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
-        return value
-    }
-    /^(I | [LSM]) / {
-        split(substr($0, 4), part, ",")
-        for (at = int(hex(part[1]) / 512); at * 512 < hex(part[1]) + part[2]; at++) granule[at]
-    }
+zstd -dc "$trace" | awk -v size=512 -f "$data/../cli/touched.awk" | awk '
+    { granule[$2] }
     END {
         for (at in granule) count++
         for (size = 512; size <= 32768; size *= 2) {

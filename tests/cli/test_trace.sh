@@ -7,7 +7,8 @@ set -eu
 onelevel=$1
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/expect.sh"
-trace=$(cd "$(dirname "$0")/../data" && pwd)/true.lackey.zst
+here=$(cd "$(dirname "$0")" && pwd)
+trace=$here/../data/true.lackey.zst
 cd "$folder"
 
 expect 0 trace info --json "$trace"
@@ -16,18 +17,7 @@ count()
 {
     grep -qE "\"$1\": $2,?\$" whole || { echo "$1 is not $2:"; cat whole; exit 1; }
 }
-zstd -dc "$trace" | awk '
-    function hex(digits,   i, value) {
-        for (i = 1; i <= length(digits); i++) value = value * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
-        return value
-    }
-    /^(I | [LSM]) / {
-        split(substr($0, 4), part, ",")
-        first = hex(part[1])
-        kind = /^I/ ? 2 : / L/ ? 0 : 1
-        last = first + part[2] - 1
-        for (page = int(first / 4096); page <= int(last / 4096); page++) print kind, sprintf("%.0f", page)
-    }' >touched
+zstd -dc "$trace" | awk -v size=4096 -f "$here/touched.awk" | cut -d " " -f 1,2 >touched
 count references "$(wc -l <touched)"
 count reads "$(grep -c '^0' touched)"
 count writes "$(grep -c '^1' touched)"

@@ -112,4 +112,18 @@ static inline void check_filled(const void *p, size_t bytes, unsigned version, c
         CHECK(byte[i] == pattern(i, version), "%s: byte %zu is %u, not %u", what, i, byte[i], pattern(i, version));
 }
 
+/* Calls itself until the stack is full. */
+static inline unsigned recurse(volatile unsigned char *above)
+{
+    static volatile bool always = true;
+    volatile unsigned char here[1000];
+    here[0] = (unsigned char)(above ? above[0] + 1 : 0);
+    return always ? recurse(here) + here[0] : 0;
+}
+
+static inline void overflow_stack(void)
+{
+    (void)recurse(NULL);
+}
+
 #endif

@@ -424,20 +424,11 @@ static void die_ignored(void)
     die_unmapped();
 }
 
-static volatile bool always = true;
-
-static __attribute__((noinline)) unsigned recurse(volatile unsigned char *above)
-{
-    volatile unsigned char here[1000];
-    here[0] = (unsigned char)(above ? above[0] + 1 : 0);
-    return always ? recurse(here) + here[0] : 0;
-}
-
 /* No room for a frame on the stack: the handler cannot be called. */
 static void die_overflow(void)
 {
     install(SIGSEGV, note, 0);
-    (void)recurse(NULL);
+    overflow_stack();
 }
 
 /* Nor on an alternate stack that is too small for one. */
@@ -449,7 +440,7 @@ static void die_alternate(void)
     install(SIGSEGV, note, SA_ONSTACK);
     char deep[1500]; /* two handlers deep at the latest, whatever the processor's state takes */
     memset(deep, 1, sizeof(deep));
-    while (always && deep[7]) *nowhere = 1;
+    for (volatile char *end = deep + 7; *end;) *nowhere = 1;
 }
 
 /* The end of a mapped file is a SIGBUS of the program's own. */

@@ -393,21 +393,12 @@ static void test_alternate_rules(void)
     munmap(place, STACK_BYTES);
 }
 
-static volatile bool always = true;
-
-static __attribute__((noinline)) unsigned recurse(volatile unsigned char *above)
-{
-    volatile unsigned char here[1000];
-    here[0] = (unsigned char)(above ? above[0] + 1 : 0);
-    return always ? recurse(here) + here[0] : 0;
-}
-
 static void overflow(void)
 {
     for (volatile int i = 0; i < 5; i = i + 1) {
         touch_other_memory();
         count = 0;
-        if (sigsetjmp(landing, 1) == 0) (void)recurse(NULL);
+        if (sigsetjmp(landing, 1) == 0) overflow_stack();
         CHECK(count == 1, "overflow %d", i);
     }
 }

@@ -4,34 +4,21 @@
  * what is wired is never forgotten, and that both sides of a fork keep their pages. Every test runs in a process of its
  * own.
  */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "machine/linux/memory.h"
+#include "tests/support/process.h"
 #include "tests/support/random.h"
 #include "tests/support/sanitized.h"
 
-enum { PAGE_BYTES = 4096, MIB = 1 << 20, SKIPPED = 77, PAGES = 4096, ISLANDS = 100 };
-
-/* Ends this process, which the test that started it notices. */
-#define MUST(condition)                                                       \
-    do {                                                                      \
-        if (condition) break;                                                 \
-        print_error("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-        _exit(1);                                                             \
-    } while (0)
+enum { PAGE_BYTES = 4096, MIB = 1 << 20, PAGES = 4096, ISLANDS = 100 };
 
 static struct ol_linux *machine;
 static struct ol_system *core;
@@ -260,26 +247,6 @@ static void forks_keep_pages(void)
     for (uint32_t page = 0; page < PAGES; page += 3) *word_of(page) += 0; /* some shown, some not */
     descend(0);
     MUST(!ol_check(core));
-}
-
-/* ---------------------------------------------------------------------------------------------------------------------
- */
-
-static void expect_success(void (*body)(void))
-{
-    int status = 0;
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)signal(SIGBUS, SIG_DFL); /* not cmocka's */
-        (void)alarm(100);
-        body();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status)) fail_msg("ended by signal %d", WTERMSIG(status));
-    if (WEXITSTATUS(status) == SKIPPED) skip();
-    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_places_merge(void **state)

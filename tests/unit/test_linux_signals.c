@@ -7,67 +7,22 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "machine/linux/memory.h"
+#include "tests/support/process.h"
 #include "tests/support/random.h"
 #include "tests/support/sanitized.h"
 #include "tests/unit/test_pager_model.h"
 
-enum { PAGE_BYTES = 4096, MIB = 1 << 20, SKIPPED = 77 };
-
-/* Ends this process, which the test that started it notices. */
-#define MUST(condition)                                                       \
-    do {                                                                      \
-        if (condition) break;                                                 \
-        print_error("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-        _exit(1);                                                             \
-    } while (0)
-
-/* The wait status of a child process that runs body. */
-static int status_of(void (*body)(void))
-{
-    int status = 0;
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        const struct rlimit none = {0, 0};
-        for (int number = 1; number < 32; number++) (void)signal(number, SIG_DFL); /* not cmocka's */
-        (void)setrlimit(RLIMIT_CORE, &none);
-        (void)alarm(50);
-        body();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
-}
-
-static void expect_success(void (*body)(void))
-{
-    const int status = status_of(body);
-    if (WIFSIGNALED(status)) fail_msg("ended by signal %d", WTERMSIG(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void expect_signal(void (*body)(void), int signal)
-{
-    const int status = status_of(body);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), signal);
-}
+enum { PAGE_BYTES = 4096, MIB = 1 << 20 };
 
 static enum ol_faults faults; /* how they come in this run of the tests */
 
