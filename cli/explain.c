@@ -261,6 +261,21 @@ static bool run(const struct ol_sim_setup_options *options, char **accesses, int
     return false;
 }
 
+/* Does the machine have what is asked of it, and are all accesses understood? A message, if not. */
+static bool check(struct ol_sim_setup_options *options, char **accesses, int count)
+{
+    struct step step;
+    const uint32_t most = ol_sim_frames_max(options->machine);
+    if (options->frames > most) {
+        ol_error("--frames %u: %s has at most %u frames for pages", options->frames, options->machine->is.name, most);
+        return false;
+    }
+    if (!ol_large_pages_parse(options->large_text, &options->machine->is, &options->large)) return false;
+    for (int i = 0; i < count; i++)
+        if (!parse_step(accesses[i], &step)) return false;
+    return true;
+}
+
 int ol_cmd_explain(int argc, char **argv)
 {
     static const struct option known[] = {{"machine", required_argument, NULL, 'm'},
@@ -295,14 +310,6 @@ int ol_cmd_explain(int argc, char **argv)
         return OL_EXIT_USAGE;
     }
     if (!options.machine) return ol_segmented_explain(memory_bytes, argv + optind, argc - optind);
-    if (options.frames > ol_sim_frames_max(options.machine)) {
-        ol_error("--frames %u: %s has at most %u frames for pages", options.frames, options.machine->is.name,
-                 ol_sim_frames_max(options.machine));
-        return OL_EXIT_USAGE;
-    }
-    if (!ol_large_pages_parse(options.large_text, &options.machine->is, &options.large)) return OL_EXIT_USAGE;
-    struct step step;
-    for (int i = optind; i < argc; i++)
-        if (!parse_step(argv[i], &step)) return OL_EXIT_USAGE;
+    if (!check(&options, argv + optind, argc - optind)) return OL_EXIT_USAGE;
     return run(&options, argv + optind, argc - optind) ? OL_EXIT_OK : OL_EXIT_FAILURE;
 }

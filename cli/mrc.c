@@ -197,9 +197,7 @@ static bool parse_arguments(int argc, char **argv, struct ol_mrc *mrc)
                                             {"sample-pages", required_argument, NULL, 'n'},
                                             {"page-size", required_argument, NULL, 'z'},
                                             {"format", required_argument, NULL, 'F'},
-                                            {"csv", no_argument, NULL, 'C'},
-                                            {"text", no_argument, NULL, 't'},
-                                            {"json", no_argument, NULL, 'j'},
+                                            OL_TABLE_OPTIONS,
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     *mrc = (struct ol_mrc){.policy = &ol_policy_lru, .policy_text = "lru", .page_shift = PAGE_SHIFT};

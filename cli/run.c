@@ -31,53 +31,50 @@
 
 enum { EXIT_OURS = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
-static void usage(FILE *to)
-{
-    fputs("usage: onelevel run --ram SIZE [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-          "\n"
-          "Runs an unchanged, dynamically linked program with its anonymous memory (heap and large\n"
-          "mappings) in SIZE bytes: what does not fit is compressed, then goes to a swap file.\n"
-          "\n"
-          "  --ram SIZE          bounds resident pages, compressed store and tables together;\n"
-          "                      at least 1M, e.g. 256M, 1.5G; or a part of the memory there is,\n"
-          "                      the machine's or the control group's limit if less, e.g. 50%\n"
-          "  --ram auto          as much as others leave: looks once a second at what is available\n"
-          "                      (MemAvailable, or less if a control group's limit leaves less) and at\n"
-          "                      memory pressure (PSI, some avg10). With a reserve of 1/16 of the memory\n"
-          "                      there is, from 64M to a quarter of it: gives back what the available\n"
-          "                      memory lacks to the reserve, and 1/16 of what is used at a pressure of\n"
-          "                      10% or more; takes what is available beyond twice the reserve while the\n"
-          "                      pressure is below 1%\n"
-          "  --resident SIZE     instead: bounds resident pages alone\n"
-          "  --compressed SIZE   with --resident: bounds the compressed store (default: none)\n"
-          "  --swap HOMES        none, compressed, file, file:DIRECTORY or\n"
-          "                      compressed,file[:DIRECTORY] (default: compressed,file in\n"
-          "                      $TMPDIR or /var/tmp); compressed=zstd:LEVEL compresses better\n"
-          "                      and slower than compressed=lz4, the default; levels 1 to 19\n"
-          "  --swap-size SIZE    bounds the swapped pages (default: as the disk allows)\n"
-          "  --encrypt           encrypts the swap file; the key is random and dies with the program\n"
-          "  --policy NAME       which page goes: fifo (default), or another that does without exact\n"
-          "                      references; `onelevel policies` lists them\n"
-          "  --no-prefetch       bring in a page only when it is touched\n"
-          "  --children          manages the programs that the program executes, too\n"
-          "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
-          "  --quiet             prints no account\n"
-          "\n"
-          "How it works is chosen by what this system offers, which `onelevel doctor` shows. For\n"
-          "experiments:\n"
-          "  --faults WAY        how faults come: userfaultfd, protection (slower, works in every\n"
-          "                      container), or auto, the better one that is allowed here (default)\n"
-          "  --exact             with --resident: one page leaves at a fault, when none is free, and\n"
-          "                      nothing is brought in ahead: counts as simulators count\n"
-          "  --no-move           with userfaultfd: copy pages as on kernels before 6.8\n"
-          "\n"
-          "Processes that the program forks share the budget with it; `onelevel limit` changes it while\n"
-          "they run. With --children the programs that they execute share it, too; without, these run\n"
-          "without a budget. Who needs less than an equal part has what it needs, the others divide the\n"
-          "rest; each may always have 1 MiB. Executed programs that nothing can be loaded into (statically\n"
-          "linked, set-user-ID, for other processors) run without a budget, and the account counts them.\n",
-          to);
-}
+static const char usage_text[] =
+    "usage: onelevel run --ram SIZE [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+    "\n"
+    "Runs an unchanged, dynamically linked program with its anonymous memory (heap and large\n"
+    "mappings) in SIZE bytes: what does not fit is compressed, then goes to a swap file.\n"
+    "\n"
+    "  --ram SIZE          bounds resident pages, compressed store and tables together;\n"
+    "                      at least 1M, e.g. 256M, 1.5G; or a part of the memory there is,\n"
+    "                      the machine's or the control group's limit if less, e.g. 50%\n"
+    "  --ram auto          as much as others leave: looks once a second at what is available\n"
+    "                      (MemAvailable, or less if a control group's limit leaves less) and at\n"
+    "                      memory pressure (PSI, some avg10). With a reserve of 1/16 of the memory\n"
+    "                      there is, from 64M to a quarter of it: gives back what the available\n"
+    "                      memory lacks to the reserve, and 1/16 of what is used at a pressure of\n"
+    "                      10% or more; takes what is available beyond twice the reserve while the\n"
+    "                      pressure is below 1%\n"
+    "  --resident SIZE     instead: bounds resident pages alone\n"
+    "  --compressed SIZE   with --resident: bounds the compressed store (default: none)\n"
+    "  --swap HOMES        none, compressed, file, file:DIRECTORY or\n"
+    "                      compressed,file[:DIRECTORY] (default: compressed,file in\n"
+    "                      $TMPDIR or /var/tmp); compressed=zstd:LEVEL compresses better\n"
+    "                      and slower than compressed=lz4, the default; levels 1 to 19\n"
+    "  --swap-size SIZE    bounds the swapped pages (default: as the disk allows)\n"
+    "  --encrypt           encrypts the swap file; the key is random and dies with the program\n"
+    "  --policy NAME       which page goes: fifo (default), or another that does without exact\n"
+    "                      references; `onelevel policies` lists them\n"
+    "  --no-prefetch       bring in a page only when it is touched\n"
+    "  --children          manages the programs that the program executes, too\n"
+    "  --stats-json FILE   writes the account as JSON (- for standard output)\n"
+    "  --quiet             prints no account\n"
+    "\n"
+    "How it works is chosen by what this system offers, which `onelevel doctor` shows. For\n"
+    "experiments:\n"
+    "  --faults WAY        how faults come: userfaultfd, protection (slower, works in every\n"
+    "                      container), or auto, the better one that is allowed here (default)\n"
+    "  --exact             with --resident: one page leaves at a fault, when none is free, and\n"
+    "                      nothing is brought in ahead: counts as simulators count\n"
+    "  --no-move           with userfaultfd: copy pages as on kernels before 6.8\n"
+    "\n"
+    "Processes that the program forks share the budget with it; `onelevel limit` changes it while\n"
+    "they run. With --children the programs that they execute share it, too; without, these run\n"
+    "without a budget. Who needs less than an equal part has what it needs, the others divide the\n"
+    "rest; each may always have 1 MiB. Executed programs that nothing can be loaded into (statically\n"
+    "linked, set-user-ID, for other processors) run without a budget, and the account counts them.\n";
 
 struct run_command {
     struct ol_run_shared *shared; /* the options among it, as the runtime gets them */
@@ -123,8 +120,7 @@ static const struct option long_options[] = {{"ram", required_argument, NULL, OP
                                              {"help", no_argument, NULL, OPT_HELP},
                                              {NULL, 0, NULL, 0}};
 
-/* --- the command line
- * -------------------------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static bool take_size(const char *option, const char *text, uint64_t *bytes)
 {
@@ -249,7 +245,7 @@ static int parse(struct run_command *command, int argc, char **argv)
     optind = 1;
     while ((key = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
         if (key == OPT_HELP) {
-            usage(stdout);
+            (void)fputs(usage_text, stdout);
             exit(OL_EXIT_OK);
         }
         if (!take_option(command, key)) return EXIT_OURS;
@@ -280,8 +276,7 @@ static bool share(struct run_command *command)
     return true;
 }
 
-/* --- the program
- * --------------------------------------------------------------------------------------------------------- */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
 /* The file that execvp would take, in path; false if there is none. */
 static bool find_program(const char *name, char path[PATH_MAX])

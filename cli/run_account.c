@@ -67,51 +67,63 @@ static void row_count(FILE *to, const char *name, uint64_t count, const char *no
     row(to, name, text, note);
 }
 
-void ol_account_print(FILE *to, const struct ol_run_result *result)
+static void print_faults(FILE *to, const struct ol_statistics *core, const struct figures *figures)
 {
-    const struct ol_memory_statistics *all = result->total;
-    const struct ol_statistics *core = &all->core;
-    const struct figures figures = figures_of(result);
-    char note[128], text[32];
-    row_size(to, "peak without limit", figures.unlimited_bytes, "managed memory that existed at a time");
-    row_size(to, "budget", figures.budget_bytes, "");
-    row_size(to, "resident, peak", figures.resident_bytes, "");
+    char note[128];
     (void)snprintf(note, sizeof(note), "zero %" PRIu64 ", soft %" PRIu64 ", rescued %" PRIu64 ", copied %" PRIu64,
                    core->faults_zero, core->faults_soft, core->faults_rescued, core->faults_copied);
-    row_count(to, "faults, minor", figures.faults_minor, note);
-    row_count(to, "faults, major", figures.faults_major, "");
+    row_count(to, "faults, minor", figures->faults_minor, note);
+    row_count(to, "faults, major", figures->faults_major, "");
     if (core->prefetch_samples)
         (void)snprintf(note, sizeof(note), "pages; %.0f %% used, of %" PRIu64 " samples",
                        100.0 * (double)core->prefetch_samples_used / (double)core->prefetch_samples,
                        core->prefetch_samples);
     else (void)snprintf(note, sizeof(note), "pages");
     row_count(to, "brought in ahead", core->prefetched, note);
-    (void)snprintf(note, sizeof(note), "%" PRIu64 " of them without a write", core->evictions_clean);
-    row_count(to, "evictions", core->evictions, note);
+}
+
+static void print_transfers(FILE *to, const struct ol_memory_statistics *all, const struct figures *figures)
+{
+    char note[128], text[32] = "-";
+    (void)snprintf(note, sizeof(note), "%" PRIu64 " of them without a write", all->core.evictions_clean);
+    row_count(to, "evictions", all->core.evictions, note);
     (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " reached the swap file", all->file_pages_written);
-    row_count(to, "swapped out", figures.swapped_out, note);
+    row_count(to, "swapped out", figures->swapped_out, note);
     (void)snprintf(note, sizeof(note), "pages; %" PRIu64 " of them from the swap file", all->file_pages_read);
-    row_count(to, "swapped in", figures.swapped_in, note);
-    if (figures.compression_ratio > 0) (void)snprintf(text, sizeof(text), "%.2f", figures.compression_ratio);
-    else (void)snprintf(text, sizeof(text), "-");
+    row_count(to, "swapped in", figures->swapped_in, note);
+    if (figures->compression_ratio > 0) (void)snprintf(text, sizeof(text), "%.2f", figures->compression_ratio);
     row(to, "compression ratio", text, "");
-    (void)snprintf(text, sizeof(text), "%.3f s", (double)all->fault_ns / 1e9);
+}
+
+static void print_costs(FILE *to, const struct ol_run_result *result)
+{
+    char note[128], text[32];
+    (void)snprintf(text, sizeof(text), "%.3f s", (double)result->total->fault_ns / 1e9);
     (void)snprintf(note, sizeof(note), "of %.3f s, all threads together", result->wall_seconds);
     row(to, "time in faults", text, note);
-    row_size(to, "tables", all->metadata_bytes, "");
+    row_size(to, "tables", result->total->metadata_bytes, "");
     row_size(to, "program, largest resident", (uint64_t)result->usage->ru_maxrss * 1024,
              "all its memory, as the kernel counts it");
-    const struct ol_run_shared *shared = result->shared;
+}
+
+/* What the budget does not cover. */
+static void print_beside(FILE *to, const struct ol_run_shared *shared)
+{
+    char note[128];
     const unsigned processes = atomic_load(&shared->attached), programs = atomic_load(&shared->unmanaged);
     if (processes > 1) row_count(to, "processes", processes, "managed, one after the other or at a time");
     row_size(to, "beside it, private", atomic_load(&shared->peak.anonymous_bytes),
              "not in the budget: stacks, small mappings, libraries' data");
     row_size(to, "beside it, files", atomic_load(&shared->peak.file_bytes), "not in the budget: mapped, with programs");
     row_size(to, "beside it, shared", atomic_load(&shared->peak.shared_bytes), "not in the budget");
-    if (programs) {
-        (void)snprintf(note, sizeof(note), "in %u programs that were executed without a budget", programs);
-        row_size(to, "beside it, unmanaged", atomic_load(&shared->peak.unmanaged_bytes), note);
-    }
+    if (!programs) return;
+    (void)snprintf(note, sizeof(note), "in %u programs that were executed without a budget", programs);
+    row_size(to, "beside it, unmanaged", atomic_load(&shared->peak.unmanaged_bytes), note);
+}
+
+/* What most runs do not have. */
+static void print_rare(FILE *to, const struct ol_run_shared *shared, const struct ol_memory_statistics *all)
+{
     if (atomic_load(&shared->executable_bytes))
         row_size(to, "kept for execution", atomic_load(&shared->executable_bytes), "managed memory made executable");
     if (atomic_load(&shared->replaced))
@@ -124,72 +136,109 @@ void ol_account_print(FILE *to, const struct ol_run_result *result)
     if (all->file_pages_damaged)
         row_count(to, "reads of damaged pages", all->file_pages_damaged,
                   "came back from the swap file other than they went");
-    if (core->frames_over_budget_peak)
-        row_size(to, "over the budget, peak", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES,
+    if (all->core.frames_over_budget_peak)
+        row_size(to, "over the budget, peak", (uint64_t)all->core.frames_over_budget_peak * PAGE_BYTES,
                  "swap was full or failed");
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------------------------------ */
+void ol_account_print(FILE *to, const struct ol_run_result *result)
+{
+    const struct figures figures = figures_of(result);
+    row_size(to, "peak without limit", figures.unlimited_bytes, "managed memory that existed at a time");
+    row_size(to, "budget", figures.budget_bytes, "");
+    row_size(to, "resident, peak", figures.resident_bytes, "");
+    print_faults(to, &result->total->core, &figures);
+    print_transfers(to, result->total, &figures);
+    print_costs(to, result);
+    print_beside(to, result->shared);
+    print_rare(to, result->shared, result->total);
+}
+
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 static void put(json_t *object, const char *name, uint64_t value)
 {
     (void)json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static json_t *json_of(const struct ol_run_result *result)
+static void put_real(json_t *object, const char *name, double value)
 {
-    const struct ol_memory_statistics *all = result->total;
-    const struct ol_statistics *core = &all->core;
-    const struct figures figures = figures_of(result);
+    (void)json_object_set_new(object, name, json_real(value));
+}
+
+static void put_bool(json_t *object, const char *name, bool value)
+{
+    (void)json_object_set_new(object, name, json_boolean(value));
+}
+
+static void put_sizes(json_t *object, const struct ol_run_result *result, const struct figures *figures)
+{
     const struct ol_run_shared *shared = result->shared;
-    json_t *object = json_object();
-    put(object, "peak_without_limit_bytes", figures.unlimited_bytes);
-    put(object, "budget_bytes", figures.budget_bytes);
-    put(object, "resident_peak_bytes", figures.resident_bytes);
-    put(object, "compressed_store_bytes", figures.store_bytes);
-    put(object, "metadata_bytes", all->metadata_bytes);
+    put(object, "peak_without_limit_bytes", figures->unlimited_bytes);
+    put(object, "budget_bytes", figures->budget_bytes);
+    put(object, "resident_peak_bytes", figures->resident_bytes);
+    put(object, "compressed_store_bytes", figures->store_bytes);
+    put(object, "metadata_bytes", result->total->metadata_bytes);
     put(object, "max_rss_bytes", (uint64_t)result->usage->ru_maxrss * 1024);
     put(object, "used_peak_bytes", atomic_load(&shared->peak.used_bytes));
+    put(object, "over_budget_peak_bytes", (uint64_t)result->total->core.frames_over_budget_peak * PAGE_BYTES);
     put(object, "processes", atomic_load(&shared->attached));
     put(object, "uncovered_private_bytes", atomic_load(&shared->peak.anonymous_bytes));
     put(object, "uncovered_file_bytes", atomic_load(&shared->peak.file_bytes));
     put(object, "uncovered_shared_bytes", atomic_load(&shared->peak.shared_bytes));
     put(object, "uncovered_program_bytes", atomic_load(&shared->peak.unmanaged_bytes));
     put(object, "uncovered_programs", atomic_load(&shared->unmanaged));
+}
+
+static void put_faults(json_t *object, const struct ol_memory_statistics *all, const struct figures *figures)
+{
+    const struct ol_statistics *core = &all->core;
+    const char *by = all->faults == OL_FAULTS_PROTECTION ? "protection" : "userfaultfd";
     put(object, "faults", core->faults);
-    put(object, "faults_minor", figures.faults_minor);
-    put(object, "faults_major", figures.faults_major);
+    put(object, "faults_minor", figures->faults_minor);
+    put(object, "faults_major", figures->faults_major);
     put(object, "faults_zero", core->faults_zero);
     put(object, "faults_soft", core->faults_soft);
     put(object, "faults_rescued", core->faults_rescued);
     put(object, "faults_copied", core->faults_copied);
+    (void)json_object_set_new(object, "faults_by", json_string(by));
+    put(object, "fault_ns", all->fault_ns);
     put(object, "prefetched_pages", core->prefetched);
     put(object, "prefetched_pages_read", core->prefetched_read);
     put(object, "prefetch_samples", core->prefetch_samples);
     put(object, "prefetch_samples_used", core->prefetch_samples_used);
+}
+
+static void put_transfers(json_t *object, const struct ol_memory_statistics *all, const struct figures *figures)
+{
+    const struct ol_statistics *core = &all->core;
     put(object, "evictions", core->evictions);
     put(object, "evictions_clean", core->evictions_clean);
     put(object, "writebacks", core->writebacks);
-    put(object, "swapped_out_pages", figures.swapped_out);
-    put(object, "swapped_in_pages", figures.swapped_in);
+    put(object, "swapped_out_pages", figures->swapped_out);
+    put(object, "swapped_in_pages", figures->swapped_in);
     put(object, "swap_file_pages_written", all->file_pages_written);
     put(object, "demoted_pages", all->demoted_pages);
     put(object, "swap_file_pages_read", all->file_pages_read);
     put(object, "swap_file_pages_read_together", all->file_pages_read_together);
-    (void)json_object_set_new(object, "swap_file_buffered", json_boolean(all->file_buffered));
+    put_bool(object, "swap_file_buffered", all->file_buffered);
     put(object, "swap_file_pages_damaged", all->file_pages_damaged);
     put(object, "compressed_pages", all->compressed_in_pages);
     put(object, "compressed_bytes", all->compressed_in_bytes);
+    put_real(object, "compression_ratio", figures->compression_ratio);
     put(object, "read_errors", core->read_errors);
     put(object, "write_errors", core->write_errors);
-    (void)json_object_set_new(object, "faults_by",
-                              json_string(all->faults == OL_FAULTS_PROTECTION ? "protection" : "userfaultfd"));
-    (void)json_object_set_new(object, "executed_another_program", json_boolean(atomic_load(&shared->replaced)));
-    put(object, "over_budget_peak_bytes", (uint64_t)core->frames_over_budget_peak * PAGE_BYTES);
-    put(object, "fault_ns", all->fault_ns);
-    (void)json_object_set_new(object, "compression_ratio", json_real(figures.compression_ratio));
-    (void)json_object_set_new(object, "wall_seconds", json_real(result->wall_seconds));
+}
+
+static json_t *json_of(const struct ol_run_result *result)
+{
+    const struct figures figures = figures_of(result);
+    json_t *object = json_object();
+    put_sizes(object, result, &figures);
+    put_faults(object, result->total, &figures);
+    put_transfers(object, result->total, &figures);
+    put_bool(object, "executed_another_program", atomic_load(&result->shared->replaced));
+    put_real(object, "wall_seconds", result->wall_seconds);
     if (WIFEXITED(result->status)) put(object, "exit_status", (uint64_t)WEXITSTATUS(result->status));
     else put(object, "signal", (uint64_t)WTERMSIG(result->status));
     return object;

@@ -252,6 +252,27 @@ static bool parse_option(int option, const char *argument, struct arguments *arg
     }
 }
 
+/* Whether the options fit together, after all were read; `left` arguments are none. A message, if not. */
+static bool settle(struct arguments *arguments, bool frames, bool ram, int left)
+{
+    if (frames == ram) {
+        ol_error("sim: expected %s", ram ? "either --frames or --ram, not both" : "--frames N or --ram SIZE");
+        return false;
+    }
+    if (!settle_frames(arguments, ram)) return false;
+    if (arguments->ideal && arguments->large_text) {
+        ol_error("sim: --large-pages is not for --machine ideal, which translates no addresses");
+        return false;
+    }
+    if (!ol_large_pages_parse(arguments->large_text, &arguments->machine->is, &arguments->large)) return false;
+    if (arguments->managed && !arguments->ideal) {
+        ol_error("sim: --managed is for --machine ideal");
+        return false;
+    }
+    if (left != 1) ol_error("sim: expected one TRACE, a file or -, after the options");
+    return left == 1;
+}
+
 /* False, after a message, if the command line makes no sense. */
 static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
@@ -284,26 +305,8 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
         ram = ram || option == 'r';
     }
     if (arguments->help) return true;
-    if (frames == ram) {
-        ol_error("sim: expected %s", ram ? "either --frames or --ram, not both" : "--frames N or --ram SIZE");
-        return false;
-    }
-    if (!settle_frames(arguments, ram)) return false;
-    if (arguments->ideal && arguments->large_text) {
-        ol_error("sim: --large-pages is not for --machine ideal, which translates no addresses");
-        return false;
-    }
-    if (!ol_large_pages_parse(arguments->large_text, &arguments->machine->is, &arguments->large)) return false;
-    if (arguments->managed && !arguments->ideal) {
-        ol_error("sim: --managed is for --machine ideal");
-        return false;
-    }
-    if (optind != argc - 1) {
-        ol_error("sim: expected one TRACE, a file or -, after the options");
-        return false;
-    }
     arguments->trace = argv[optind];
-    return true;
+    return settle(arguments, frames, ram, argc - optind);
 }
 
 /* --- the replay -------------------------------------------------------------------------------------------------- */

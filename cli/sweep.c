@@ -141,9 +141,7 @@ static bool parse_arguments(int argc, char **argv, struct ol_sweep *sweep)
                                             {"shard", required_argument, NULL, 's'},
                                             {"jobs", required_argument, NULL, 'J'},
                                             {"quiet", no_argument, NULL, 'q'},
-                                            {"csv", no_argument, NULL, 'C'},
-                                            {"text", no_argument, NULL, 't'},
-                                            {"json", no_argument, NULL, 'j'},
+                                            OL_TABLE_OPTIONS,
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     opterr = 0; /* messages are given here */

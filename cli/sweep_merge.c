@@ -35,9 +35,7 @@ static bool parse(int argc, char **argv, struct merge *merge)
 {
     static const struct option options[] = {{"output", required_argument, NULL, 'o'},
                                             {"partial", no_argument, NULL, 'p'},
-                                            {"csv", no_argument, NULL, 'C'},
-                                            {"text", no_argument, NULL, 't'},
-                                            {"json", no_argument, NULL, 'j'},
+                                            OL_TABLE_OPTIONS,
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     *merge = (struct merge){0};

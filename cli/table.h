@@ -16,6 +16,13 @@
 
 enum ol_table_form { OL_TABLE_CSV, OL_TABLE_TEXT, OL_TABLE_JSON };
 
+/* How a form is asked for: entries for getopt_long(3). */
+#define OL_TABLE_OPTIONS                                               \
+    {"csv", no_argument, NULL, 'C'}, {"text", no_argument, NULL, 't'}, \
+    {                                                                  \
+        "json", no_argument, NULL, 'j'                                 \
+    }
+
 /* One value; which one tells `kind`. */
 struct ol_cell {
     enum ol_cell_kind { OL_CELL_NONE, OL_CELL_COUNT, OL_CELL_REAL, OL_CELL_TEXT } kind;
