@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What both kinds of sampled curves (shards.h, shards_size.h) share: the hash, and the bound. */
+/* What both kinds of sampled curves (shards.h, shards_size.h) share: groups of pages, and the bound. */
 #ifndef OL_ANALYSIS_SAMPLE_H
 #define OL_ANALYSIS_SAMPLE_H
 
@@ -7,16 +7,6 @@
 #include <stdint.h>
 
 #include "analysis/shards.h"
-
-/* The finalizer of MurmurHash3 (A. Appleby; public domain). */
-static inline uint64_t ol_sample_hash(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= UINT64_C(0xff51afd7ed558ccd);
-    x ^= x >> 33;
-    x *= UINT64_C(0xc4ceb9fe1a85ec53);
-    return x ^ x >> 33;
-}
 
 /* The group of a page, from bits of its hash that do not decide whether it is in the sample. */
 static inline unsigned ol_sample_group(uint64_t hash)

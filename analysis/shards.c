@@ -6,6 +6,7 @@
 #include "analysis/sample.h"
 #include "analysis/stack.h"
 #include "trace/grow.h"
+#include "trace/page_sample.h"
 
 enum { PAGES_FIRST = 1 << 12 };
 
@@ -42,7 +43,7 @@ void ol_shards_destroy(struct ol_shards *shards)
 
 bool ol_shards_samples(const struct ol_shards *shards, uint64_t page)
 {
-    return (ol_sample_hash(page) & (OL_SHARDS_RATE_ONE - 1)) < shards->rate;
+    return ol_page_sampled(page, shards->rate);
 }
 
 void ol_shards_skip(struct ol_shards *shards, uint64_t count)
@@ -52,7 +53,7 @@ void ol_shards_skip(struct ol_shards *shards, uint64_t count)
 
 bool ol_shards_reference(struct ol_shards *shards, uint64_t page, uint32_t number, uint32_t count)
 {
-    const unsigned group = ol_sample_group(ol_sample_hash(page));
+    const unsigned group = ol_sample_group(ol_page_hash(page));
     uint32_t distance;
     if (number >= shards->pages) shards->pages = number + 1;
     if (shards->pages >= shards->capacity) {
@@ -87,7 +88,7 @@ static void sum_up(struct ol_shards *shards)
 /* Faults per reference in a memory of so many pages of the sample, and the standard error. */
 static double ratio(const struct ol_shards *shards, uint32_t pages, double *error)
 {
-    const double scale = (double)shards->rate / OL_SHARDS_RATE_ONE * (double)shards->references / OL_SHARDS_GROUPS;
+    const double scale = (double)shards->rate / OL_PAGE_SAMPLE_ONE * (double)shards->references / OL_SHARDS_GROUPS;
     double groups[OL_SHARDS_GROUPS];
     if (pages > shards->pages) pages = shards->pages;
     for (int g = 0; g < OL_SHARDS_GROUPS; g++) groups[g] = (double)shards->histogram[pages][g] / scale;
@@ -101,7 +102,7 @@ bool ol_shards_point(struct ol_shards *shards, uint32_t index, struct ol_shards_
     double error, near_error, far_error;
     if (!shards->summed) sum_up(shards);
     if (pages > shards->pages) return false;
-    out->size = (uint64_t)((double)pages * OL_SHARDS_RATE_ONE / shards->rate);
+    out->size = (uint64_t)((double)pages * OL_PAGE_SAMPLE_ONE / shards->rate);
     out->ratio = ratio(shards, pages, &error);
     const double near = ratio(shards, reach < pages ? pages - (uint32_t)reach : 0, &near_error);
     const double far = ratio(shards, pages + (uint32_t)reach, &far_error);

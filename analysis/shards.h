@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { OL_SHARDS_GROUPS = 16, OL_SHARDS_RATE_ONE = 1 << 24 };
+enum { OL_SHARDS_GROUPS = 16 };
 
 struct ol_shards;
 
@@ -25,7 +25,7 @@ struct ol_shards_point {
     double ratio, least, most; /* faults per reference, and its bound */
 };
 
-/* rate: of 1 << 24. NULL without memory. */
+/* rate: of OL_PAGE_SAMPLE_ONE (trace/page_sample.h). NULL without memory. */
 struct ol_shards *ol_shards_create(uint32_t rate);
 void ol_shards_destroy(struct ol_shards *shards);
 

@@ -6,6 +6,7 @@
 
 #include "analysis/sample.h"
 #include "analysis/stack.h"
+#include "trace/page_sample.h"
 
 /* Priorities are bits of the hash; a page is in the sample if its priority is below the limit. */
 #define PRIORITY_ONE (UINT64_C(1) << 40)
@@ -163,7 +164,7 @@ static void count(struct ol_shards_size *shards, uint32_t distance, unsigned gro
 
 bool ol_shards_size_reference(struct ol_shards_size *shards, uint64_t page, uint32_t times)
 {
-    const uint64_t hash = ol_sample_hash(page), priority = hash & (PRIORITY_ONE - 1);
+    const uint64_t hash = ol_page_hash(page), priority = hash & (PRIORITY_ONE - 1);
     shards->references += times;
     if (priority >= shards->limit) return true;
     const double weight = (double)PRIORITY_ONE / (double)shards->limit;

@@ -14,6 +14,7 @@
 #include "analysis/shards_size.h"
 #include "cli/cli.h"
 #include "cli/ideal_replay.h"
+#include "trace/page_sample.h"
 
 enum { PAGE_SHIFT = 12 };
 
@@ -109,7 +110,7 @@ static bool parse_rate(const char *text, struct ol_mrc *mrc)
     char *end;
     const double rate = strtod(text, &end);
     if (end != text && !*end && rate >= 1e-6 && rate <= 1) {
-        mrc->rate = (uint32_t)(rate * OL_SHARDS_RATE_ONE);
+        mrc->rate = (uint32_t)(rate * OL_PAGE_SAMPLE_ONE);
         return true;
     }
     ol_error("--sample %s: expected a rate from 0.000001 to 1, such as 0.01", text);

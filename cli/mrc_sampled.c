@@ -4,6 +4,7 @@
 #include "analysis/shards_size.h"
 #include "cli/cli.h"
 #include "cli/mrc.h"
+#include "trace/page_sample.h"
 
 static struct ol_reference references[OL_NUMBERING_BATCH_MAX];
 
@@ -65,7 +66,7 @@ static bool print_rate(const struct ol_mrc *mrc, struct ol_shards *shards)
     struct ol_shards_point point;
     struct ol_table table;
     const uint32_t pages = ol_shards_pages(shards);
-    begin(mrc, (double)mrc->rate / OL_SHARDS_RATE_ONE, ol_shards_references(shards), pages, &table);
+    begin(mrc, (double)mrc->rate / OL_PAGE_SAMPLE_ONE, ol_shards_references(shards), pages, &table);
     for (uint32_t i = 0; ol_shards_point(shards, i, &point); i++)
         if (ol_table_shows(&table, i, pages)) row(&table, &point);
     return ol_table_end(&table);
@@ -75,9 +76,13 @@ static bool sample_rate(const struct ol_mrc *mrc, struct ol_stream *stream)
 {
     struct ol_shards *const shards = ol_shards_create(mrc->rate);
     size_t count = 1;
+    uint64_t all = 0;
     bool good = shards || ol_mrc_out_of_memory();
+    /* The trace's own sample has all that one of a lower rate has, and is soon read. */
+    if (mrc->rate > OL_PAGE_SAMPLE_NATIVE || !ol_trace_sample(stream->trace, &all)) all = 0;
     while (good && (good = next(stream, &count)) && count)
         good = sample_batch(stream, shards, choose(shards, stream->page_shift, count));
+    if (good && all) ol_shards_skip(shards, all - ol_shards_references(shards));
     if (good && !ol_shards_pages(shards)) {
         ol_error("none of the pages of %s is in the sample; give a higher rate", mrc->trace);
         good = false;

@@ -9,18 +9,21 @@
 #include <string.h>
 
 #include "trace/numbering.h"
+#include "trace/page_sample.h"
 #include "trace/reader.h"
 #include "trace/source.h"
 
 #define OL_NATIVE_MAGIC "\x89OLT\r\n\x1a\n"
 enum {
-    OL_NATIVE_VERSION = 1,
+    OL_NATIVE_VERSION = 2, /* 1 had no samples */
     OL_NATIVE_MAGIC_BYTES = 8,
     OL_NATIVE_FILE_HEADER_BYTES = 24,
     OL_NATIVE_BLOCK_HEADER_BYTES = 32,
     OL_NATIVE_TRAILER_BYTES = 16,
-    OL_NATIVE_SECTIONS_BYTES = 16, /* before the sections of a block */
+    OL_NATIVE_SECTIONS_BYTES = 16, /* before the sections of a block, or of a part of the sample */
+    OL_NATIVE_INDEX_ENTRY_BYTES = 16,
     OL_NATIVE_BLOCK = 0x4b4f4c42,  /* "BLOK" */
+    OL_NATIVE_SAMPLE = 0x504d4153, /* "SAMP" */
     OL_NATIVE_INDEX = 0x58444e49,  /* "INDX" */
     OL_NATIVE_TRAILER = 0x44454e54 /* "TNED" */
 };
@@ -28,8 +31,9 @@ enum {
 /* What one block may hold; a file that says more is damaged. */
 enum {
     OL_NATIVE_TOKENS_MAX = 1 << 20,
-    OL_NATIVE_RUNS_MAX = 1 << 18,     /* of all its phrases */
-    OL_NATIVE_PHRASE_RUNS_MAX = 2048, /* of one */
+    OL_NATIVE_RUNS_MAX = 1 << 18,        /* of all its phrases */
+    OL_NATIVE_PHRASE_RUNS_MAX = 2048,    /* of one */
+    OL_NATIVE_SAMPLE_RUNS_MAX = 1 << 17, /* of a part of the sample */
     OL_NATIVE_RAW_MAX = 1 << 24,
     OL_NATIVE_BLOCKS_MAX = 1 << 28 /* of a file */
 };
@@ -68,6 +72,12 @@ static inline void ol_put64(unsigned char *at, uint64_t value)
     memcpy(at, &value, sizeof value);
 }
 
+/* log2 of the size of the pages of which a trace with such pages has a sample. */
+static inline unsigned ol_native_sample_shift(unsigned shift)
+{
+    return shift > OL_PAGE_SAMPLE_NATIVE_SHIFT ? shift : OL_PAGE_SAMPLE_NATIVE_SHIFT;
+}
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format's numbers are little-endian");
 
 /* --- reading: for reader.c ---------------------------------------------------------------------------------------- */
@@ -90,6 +100,9 @@ enum ol_trace_status ol_native_batch(struct ol_native *native, struct ol_numberi
 /* ol_trace_seek. */
 enum ol_trace_status ol_native_seek(struct ol_native *native, uint64_t reference, uint64_t *before, char *message,
                                     size_t message_bytes);
+
+/* ol_trace_sample. */
+bool ol_native_sample(struct ol_native *native, uint64_t *references);
 
 /* log2 of the size of the pages that it tells apart; 0 if it has addresses. */
 unsigned ol_native_shift(const struct ol_native *native);

@@ -11,6 +11,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "trace/varint.h"
+
 static enum ol_trace_status fail(const struct ol_native *native, enum ol_trace_status status, const char *what)
 {
     snprintf(native->message, native->message_bytes, "%s: offset %llu: %s", native->name,
@@ -21,6 +23,11 @@ static enum ol_trace_status fail(const struct ol_native *native, enum ol_trace_s
 enum ol_trace_status ol_native_damaged(const struct ol_native *native, const char *what)
 {
     return fail(native, OL_TRACE_E_FORMAT, what);
+}
+
+enum ol_trace_status ol_native_unreadable(const struct ol_native *native)
+{
+    return fail(native, OL_TRACE_E_READ, strerror(errno));
 }
 
 enum ol_trace_status ol_native_no_memory(const struct ol_native *native)
@@ -40,7 +47,7 @@ static enum ol_trace_status read_bytes(struct ol_native *native, unsigned char *
     while (done < bytes) {
         size_t count;
         const enum ol_source_status status = ol_source_read(native->source, (char *)to + done, bytes - done, &count);
-        if (status == OL_SOURCE_E_READ) return fail(native, OL_TRACE_E_READ, strerror(errno));
+        if (status == OL_SOURCE_E_READ) return ol_native_unreadable(native);
         if (status == OL_SOURCE_E_MEMORY) return ol_native_no_memory(native);
         if (status == OL_SOURCE_E_CORRUPT) return fail(native, OL_TRACE_E_READ, "the compression around it is damaged");
         if (status != OL_SOURCE_OK || count == 0) {
@@ -51,19 +58,6 @@ static enum ol_trace_status read_bytes(struct ol_native *native, unsigned char *
     }
     native->offset += bytes;
     return OL_TRACE_OK;
-}
-
-/* False: it ends too early, or is larger than 64 bits. */
-static bool get_varint(const unsigned char **at, const unsigned char *end, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
-        const uint64_t byte = *(*at)++;
-        if (shift == 63 && byte > 1) return false;
-        *value |= (byte & 0x7f) << shift;
-        if (byte < 0x80) return true;
-    }
-    return false;
 }
 
 static bool grow(unsigned char **buffer, size_t *room, size_t bytes)
@@ -87,10 +81,10 @@ static bool get_run(struct ol_native *native, const unsigned char **at, const un
     const unsigned access = head & 3;
     uint64_t more = head >> 3, distance = 0;
     if (access == 3) return false;
-    if (more == 31 && (!get_varint(at, end, &more) || more >= UINT32_MAX)) return false;
-    if (head & 4 && !get_varint(at, end, &distance)) return false;
+    if (more == 31 && (!ol_varint_get(at, end, &more) || more >= UINT32_MAX)) return false;
+    if (head & 4 && !ol_varint_get(at, end, &distance)) return false;
     uint64_t *const page = &last[access == 2];
-    *page += distance >> 1 ^ (0 - (distance & 1));
+    *page += ol_unzigzag(distance);
     *run = (struct ol_reference){.va = *page << native->shift, .access = accesses[access], .count = (uint32_t)more + 1};
     return *page <= native->options.last_va >> native->shift;
 }
@@ -102,7 +96,7 @@ static bool get_phrases(struct ol_native *native, const unsigned char *at, const
     native->defined = native->used = 0;
     while (at < end) {
         uint64_t count;
-        if (!get_varint(&at, end, &count) || count == 0 || count > OL_NATIVE_PHRASE_RUNS_MAX ||
+        if (!ol_varint_get(&at, end, &count) || count == 0 || count > OL_NATIVE_PHRASE_RUNS_MAX ||
             count > OL_NATIVE_RUNS_MAX - runs)
             return false;
         struct ol_native_phrase *const phrase = &native->phrases[native->defined++];
@@ -144,28 +138,64 @@ static bool get_sections(struct ol_native *native, size_t bytes)
     return get_phrases(native, definitions, native->event) && first_uses(native) == native->defined;
 }
 
-static enum ol_trace_status decompress(struct ol_native *native, const unsigned char *header, size_t *raw_bytes)
+/* --- sections of the file ----------------------------------------------------------------------------------------- */
+
+/* Can it be the header of a section? How large an index is must be asked before, too. */
+static bool header_fits(const unsigned char *header)
+{
+    const uint32_t magic = ol_get32(header), packed = ol_get32(header + 8), raw = ol_get32(header + 12);
+    if (packed > ZSTD_COMPRESSBOUND((size_t)raw)) return false;
+    return magic == OL_NATIVE_INDEX ||
+           ((magic == OL_NATIVE_BLOCK || magic == OL_NATIVE_SAMPLE) && raw <= OL_NATIVE_RAW_MAX);
+}
+
+/* Reads what a header describes, without decompressing it. */
+static enum ol_trace_status read_packed(struct ol_native *native, const unsigned char *header)
 {
     const size_t packed = ol_get32(header + 8);
-    *raw_bytes = ol_get32(header + 12);
-    if (!grow(&native->packed, &native->packed_room, packed) || !grow(&native->raw, &native->raw_room, *raw_bytes))
-        return ol_native_no_memory(native);
+    if (!grow(&native->packed, &native->packed_room, packed)) return ol_native_no_memory(native);
     const enum ol_trace_status status = read_bytes(native, native->packed, packed);
     if (status != OL_TRACE_OK) return status;
     const uLong sum = crc32(crc32(0, header + 8, OL_NATIVE_BLOCK_HEADER_BYTES - 8), native->packed, (uInt)packed);
-    if (ol_get32(header + 4) != (uint32_t)sum)
-        return ol_native_damaged(native, "a block is damaged: its checksum is wrong");
-    const size_t got = ZSTD_decompress(native->raw, native->raw_room, native->packed, packed);
+    return ol_get32(header + 4) == (uint32_t)sum
+               ? OL_TRACE_OK
+               : ol_native_damaged(native, "a block is damaged: its checksum is wrong");
+}
+
+static enum ol_trace_status decompress(struct ol_native *native, const unsigned char *header, size_t *raw_bytes)
+{
+    enum ol_trace_status status = read_packed(native, header);
+    *raw_bytes = ol_get32(header + 12);
+    if (status != OL_TRACE_OK) return status;
+    if (!grow(&native->raw, &native->raw_room, *raw_bytes)) return ol_native_no_memory(native);
+    const size_t got = ZSTD_decompress(native->raw, native->raw_room, native->packed, ol_get32(header + 8));
     return got == *raw_bytes ? OL_TRACE_OK
                              : ol_native_damaged(native, "a block is damaged: it does not decompress to its size");
+}
+
+static enum ol_trace_status read_header(struct ol_native *native, unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES])
+{
+    native->at = native->offset;
+    const enum ol_trace_status status = read_bytes(native, header, OL_NATIVE_BLOCK_HEADER_BYTES);
+    if (status != OL_TRACE_OK || header_fits(header)) return status;
+    return ol_native_damaged(native, "the header of a block is damaged");
+}
+
+enum ol_trace_status ol_native_read_section(struct ol_native *native,
+                                            unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES], size_t *raw_bytes)
+{
+    const enum ol_trace_status status = read_header(native, header);
+    return status == OL_TRACE_OK ? decompress(native, header, raw_bytes) : status;
 }
 
 /* What stands behind the last block. */
 static enum ol_trace_status read_end(struct ol_native *native, const unsigned char *header)
 {
     unsigned char trailer[OL_NATIVE_TRAILER_BYTES];
-    const uint64_t begin = native->at;
+    const uint64_t begin = native->at, entries = native->blocks + native->samples;
     size_t bytes;
+    if (ol_get32(header + 12) != OL_NATIVE_INDEX_ENTRY_BYTES * entries || ol_get64(header + 24) != native->samples)
+        return ol_native_damaged(native, "the index names another number of blocks than there are");
     enum ol_trace_status status = decompress(native, header, &bytes);
     if (status != OL_TRACE_OK) return status;
     if (ol_get64(header + 16) != native->references)
@@ -174,11 +204,23 @@ static enum ol_trace_status read_end(struct ol_native *native, const unsigned ch
     native->at = native->offset;
     status = read_bytes(native, trailer, sizeof trailer);
     if (status != OL_TRACE_OK) return status;
-    if (bytes != 16 * native->blocks || ol_get64(trailer) != begin || ol_get32(trailer + 12) != OL_NATIVE_TRAILER ||
+    if (ol_get64(trailer) != begin || ol_get32(trailer + 12) != OL_NATIVE_TRAILER ||
         ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8))
         return ol_native_damaged(native, "the end of the file is damaged");
     native->at_end = true;
     return OL_TRACE_OK;
+}
+
+/* The header of the next section that is no part of the sample; those are passed over. */
+static enum ol_trace_status pass_samples(struct ol_native *native, unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES])
+{
+    enum ol_trace_status status;
+    while ((status = read_header(native, header)) == OL_TRACE_OK && ol_get32(header) == OL_NATIVE_SAMPLE) {
+        status = read_packed(native, header);
+        if (status != OL_TRACE_OK) break;
+        native->samples++;
+    }
+    return status;
 }
 
 /* Reads the next block, or the end. */
@@ -189,14 +231,9 @@ enum ol_trace_status ol_native_read_block(struct ol_native *native)
     native->at = native->offset;
     if (native->blocks > 0 && native->block_references != 0)
         return ol_native_damaged(native, "the block before holds fewer references than its header says");
-    enum ol_trace_status status = read_bytes(native, header, sizeof header);
+    enum ol_trace_status status = pass_samples(native, header);
     if (status != OL_TRACE_OK) return status;
-    const uint32_t magic = ol_get32(header), raw = ol_get32(header + 12), packed = ol_get32(header + 8);
-    const bool is_index = magic == OL_NATIVE_INDEX;
-    if ((magic != OL_NATIVE_BLOCK && !is_index) || packed > ZSTD_COMPRESSBOUND((size_t)raw) ||
-        (is_index ? raw != 16 * native->blocks : raw > OL_NATIVE_RAW_MAX))
-        return ol_native_damaged(native, "the header of a block is damaged");
-    if (is_index) return read_end(native, header);
+    if (ol_get32(header) == OL_NATIVE_INDEX) return read_end(native, header);
     status = decompress(native, header, &bytes);
     if (status != OL_TRACE_OK) return status;
     if (ol_get64(header + 24) != native->references)
@@ -216,12 +253,12 @@ bool ol_native_take_event(struct ol_native *native, struct ol_reference *to, siz
     uint64_t value, pages = 0;
     if (native->event == native->events_end) return false;
     const uint8_t kind = *native->event++;
-    if (kind >= OL_TRACE_EVENTS || !get_varint(&native->event, native->events_end, &value)) return false;
+    if (kind >= OL_TRACE_EVENTS || !ol_varint_get(&native->event, native->events_end, &value)) return false;
     if (kind == OL_NATIVE_THREAD) {
         native->thread = (uint16_t)value;
         return value <= UINT16_MAX;
     }
-    if (!get_varint(&native->event, native->events_end, &pages) || pages > UINT32_MAX) return false;
+    if (!ol_varint_get(&native->event, native->events_end, &pages) || pages > UINT32_MAX) return false;
     if (to && native->options.events)
         to[(*count)++] =
             (struct ol_reference){.va = value, .event = kind, .thread = native->thread, .count = (uint32_t)pages};
@@ -230,58 +267,69 @@ bool ol_native_take_event(struct ol_native *native, struct ol_reference *to, siz
 
 /* --- the index ---------------------------------------------------------------------------------------------------- */
 
-static bool move_to(struct ol_native *native, uint64_t offset)
+bool ol_native_move(struct ol_native *native, uint64_t offset)
 {
     native->early_at = native->early_end;
     native->offset = native->at = offset;
     return ol_source_seek(native->source, offset);
 }
 
-/* Reads the index into native->raw. False: it cannot be found; that is told when the file is read from its beginning.
- */
-static bool read_index(struct ol_native *native, size_t *entries)
+bool ol_native_read_index(struct ol_native *native, struct ol_native_index *index)
 {
     unsigned char trailer[OL_NATIVE_TRAILER_BYTES], header[OL_NATIVE_BLOCK_HEADER_BYTES];
     const uint64_t bytes = ol_source_bytes(native->source);
     const uint64_t least = OL_NATIVE_FILE_HEADER_BYTES + sizeof header + sizeof trailer;
-    if (bytes < least || !move_to(native, bytes - sizeof trailer) ||
+    if (bytes < least || !ol_native_move(native, bytes - sizeof trailer) ||
         read_bytes(native, trailer, sizeof trailer) != OL_TRACE_OK)
         return false;
-    const uint64_t index = ol_get64(trailer);
-    if (ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8) || index > bytes - sizeof header - sizeof trailer ||
-        !move_to(native, index) || read_bytes(native, header, sizeof header) != OL_TRACE_OK)
+    const uint64_t offset = ol_get64(trailer);
+    if (ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8) || offset > bytes - sizeof header - sizeof trailer ||
+        !ol_native_move(native, offset) || read_header(native, header) != OL_TRACE_OK)
         return false;
-    const uint32_t packed = ol_get32(header + 8), raw = ol_get32(header + 12);
+    const uint32_t packed = ol_get32(header + 8);
     size_t got;
-    if (ol_get32(header) != OL_NATIVE_INDEX || packed > bytes || packed > ZSTD_COMPRESSBOUND((size_t)raw) ||
-        raw % 16 != 0 || decompress(native, header, &got) != OL_TRACE_OK)
+    if (ol_get32(header) != OL_NATIVE_INDEX || packed > bytes || decompress(native, header, &got) != OL_TRACE_OK ||
+        got % OL_NATIVE_INDEX_ENTRY_BYTES != 0)
         return false;
-    *entries = got / 16;
+    const uint64_t entries = got / OL_NATIVE_INDEX_ENTRY_BYTES, samples = ol_get64(header + 24);
+    if (samples > entries) return false;
+    *index = (struct ol_native_index){(size_t)(entries - samples), (size_t)samples, ol_get64(header + 16)};
     return true;
+}
+
+/* How many parts of the sample stand before that block. */
+static uint64_t samples_before(const struct ol_native *native, const struct ol_native_index *index, uint64_t offset)
+{
+    const unsigned char *at = native->raw + OL_NATIVE_INDEX_ENTRY_BYTES * index->blocks;
+    uint64_t count = 0;
+    for (size_t i = 0; i < index->samples; i++, at += OL_NATIVE_INDEX_ENTRY_BYTES) count += ol_get64(at) < offset;
+    return count;
 }
 
 enum ol_trace_status ol_native_seek(struct ol_native *native, uint64_t reference, uint64_t *before, char *message,
                                     size_t message_bytes)
 {
-    size_t low = 0, high = 0;
+    struct ol_native_index index;
     native->message = message;
     native->message_bytes = message_bytes;
     *before = 0;
     assert(native->blocks == 0);
     if (ol_source_bytes(native->source) == 0) return OL_TRACE_OK;
     uint64_t offset = OL_NATIVE_FILE_HEADER_BYTES;
-    if (read_index(native, &high) && high > 0) {
+    if (ol_native_read_index(native, &index) && index.blocks > 0) {
+        size_t low = 0, high = index.blocks;
         while (high - low > 1) { /* the block `low` begins no later than the reference */
             const size_t middle = (low + high) / 2;
-            if (ol_get64(native->raw + 16 * middle + 8) <= reference) low = middle;
+            if (ol_get64(native->raw + OL_NATIVE_INDEX_ENTRY_BYTES * middle + 8) <= reference) low = middle;
             else high = middle;
         }
-        offset = ol_get64(native->raw + 16 * low);
+        offset = ol_get64(native->raw + OL_NATIVE_INDEX_ENTRY_BYTES * low);
         native->blocks = low;
-        native->references = *before = ol_get64(native->raw + 16 * low + 8);
+        native->samples = samples_before(native, &index, offset);
+        native->references = *before = ol_get64(native->raw + OL_NATIVE_INDEX_ENTRY_BYTES * low + 8);
     }
     message[0] = '\0';
-    return move_to(native, offset) ? OL_TRACE_OK : fail(native, OL_TRACE_E_READ, strerror(errno));
+    return ol_native_move(native, offset) ? OL_TRACE_OK : ol_native_unreadable(native);
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -294,9 +342,8 @@ static enum ol_trace_status read_file_header(struct ol_native *native)
     native->shift = ol_get32(header + 12);
     if (ol_get32(header + 20) != (uint32_t)crc32(0, header, 20))
         return ol_native_damaged(native, "the file's header is damaged");
-    if (ol_get32(header + 8) != OL_NATIVE_VERSION)
-        return ol_native_damaged(native,
-                                 "the trace is of another version of the format than 1, the only one known here");
+    if (ol_get32(header + 8) == 0 || ol_get32(header + 8) > OL_NATIVE_VERSION)
+        return ol_native_damaged(native, "the trace is of a version of the format that is not known here: 1 and 2 are");
     if (native->shift > 30) return ol_native_damaged(native, "the file's header is damaged");
     if (native->shift > native->options.page_shift)
         return ol_native_damaged(native, "the trace has larger pages than are asked for; record it with --addresses");
@@ -310,6 +357,7 @@ void ol_native_close(struct ol_native *native)
     free(native->runs);
     free(native->phrases);
     ol_native_numbers_destroy(native->numbers);
+    ol_native_sample_destroy(native->sample);
     free(native);
 }
 

@@ -16,6 +16,7 @@ struct ol_native_phrase {
 };
 
 struct ol_native_numbers;
+struct ol_native_sample;
 
 struct ol_native {
     struct ol_source *source;
@@ -24,7 +25,8 @@ struct ol_native {
     unsigned shift;
     uint64_t offset; /* of what is read next; without compression around it, in the file */
     uint64_t at;     /* offset of the part that is looked at: for messages */
-    uint64_t references, block_references, blocks;
+    uint64_t references, block_references;
+    uint64_t blocks, samples; /* that were read, or passed over */
     bool at_end;
     size_t early_at, early_end; /* bytes that were read before */
     unsigned char early[64];
@@ -44,6 +46,7 @@ struct ol_native {
     uint16_t thread;
 
     struct ol_native_numbers *numbers; /* what native_batch.c keeps; NULL before it is used */
+    struct ol_native_sample *sample;   /* what native_sample.c keeps; NULL: the blocks are read */
 
     char *message; /* of the call */
     size_t message_bytes;
@@ -54,6 +57,24 @@ enum ol_trace_status ol_native_damaged(const struct ol_native *native, const cha
 
 /* Makes a message and returns OL_TRACE_E_MEMORY. */
 enum ol_trace_status ol_native_no_memory(const struct ol_native *native);
+
+/* Makes a message of errno, and returns OL_TRACE_E_READ. */
+enum ol_trace_status ol_native_unreadable(const struct ol_native *native);
+
+/* Moves to an offset of a file that ol_source_seek can move in. False: errno says why. */
+bool ol_native_move(struct ol_native *native, uint64_t offset);
+
+/* Reads a section of the file, whatever it is: its header, and its contents, decompressed into native->raw. */
+enum ol_trace_status ol_native_read_section(struct ol_native *native,
+                                            unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES], size_t *raw_bytes);
+
+/* Reads the index into native->raw: entries of the blocks, then of the parts of the sample. False: it cannot be found;
+ * what is wrong is told when the file is read from its beginning. */
+struct ol_native_index {
+    size_t blocks, samples;
+    uint64_t references;
+};
+bool ol_native_read_index(struct ol_native *native, struct ol_native_index *index);
 
 /* Reads the next block, or the end. The block's tokens name each of its phrases. */
 enum ol_trace_status ol_native_read_block(struct ol_native *native);
@@ -82,6 +103,13 @@ static inline bool ol_native_account(struct ol_native *native, uint64_t referenc
     native->block_references -= references;
     return true;
 }
+
+/* ol_native_next, of the sample. */
+enum ol_trace_status ol_native_next_sampled(struct ol_native *native, struct ol_reference *references, size_t max,
+                                            size_t *count);
+
+/* Frees native->sample, which may be NULL. */
+void ol_native_sample_destroy(struct ol_native_sample *sample);
 
 /* Frees native->numbers, which may be NULL. */
 void ol_native_numbers_destroy(struct ol_native_numbers *numbers);

@@ -73,6 +73,7 @@ enum ol_trace_status ol_native_next(struct ol_native *native, struct ol_referenc
     native->message = message;
     native->message_bytes = message_bytes;
     *count = 0;
+    if (native->sample) return ol_native_next_sampled(native, references, max, count);
     while (*count == 0 && !native->at_end) {
         take_rest(native, references, max, count);
         if (!take_tokens(native, references, max, count) || !ol_native_account(native, sum(references, *count)))

@@ -8,6 +8,8 @@
 #include <zstd.h>
 
 #include "trace/native.h"
+#include "trace/native_sampler.h"
+#include "trace/varint.h"
 
 enum {
     LEVEL = 1,       /* of compression */
@@ -18,6 +20,17 @@ enum {
     EVENTS_MAX = 1 << 16,
     DEFINITION_BYTES_MAX = OL_NATIVE_RUNS_MAX * RUN_BYTES_MAX + OL_NATIVE_RUNS_MAX * 2,
     SLOTS = 2 * OL_NATIVE_RUNS_MAX /* for phrases by hash; at most half are in use */
+};
+
+/* Runs of a phrase that are to pages in the sample. */
+struct sampled {
+    uint32_t first, count;
+};
+
+/* Offsets of sections, and references before them. */
+struct index {
+    unsigned char *entries;
+    size_t bytes, room;
 };
 
 struct slot {
@@ -42,8 +55,10 @@ struct writer {
     unsigned char *raw, *packed;
     size_t packed_room;
     ZSTD_CCtx *zstd;
-    unsigned char *index;
-    size_t index_bytes, index_room;
+    struct ol_native_sampler *sampler;
+    struct sampled *sampled; /* by phrase */
+    uint32_t *sampled_run;
+    struct index blocks, samples;
 };
 
 /* --- bytes -------------------------------------------------------------------------------------------------------- */
@@ -59,13 +74,6 @@ static void write_bytes(struct writer *writer, const void *bytes, size_t count)
         from += written;
         count -= (size_t)written;
     }
-}
-
-static unsigned char *put_varint(unsigned char *at, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7) *at++ = (unsigned char)(value | 0x80);
-    *at++ = (unsigned char)value;
-    return at;
 }
 
 /* A header and its payload, compressed. */
@@ -102,21 +110,22 @@ static void write_section(struct writer *writer, uint32_t magic, const unsigned 
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
-static void note_in_index(struct writer *writer)
+/* What is written next is a section with so many references before it. */
+static void note_in_index(struct writer *writer, struct index *index, uint64_t before)
 {
-    if (writer->index_bytes + 16 > writer->index_room) {
-        const size_t room = writer->index_room ? 2 * writer->index_room : 4096;
-        unsigned char *const larger = realloc(writer->index, room);
+    if (index->bytes == index->room) {
+        const size_t room = index->room ? 2 * index->room : 4096;
+        unsigned char *const larger = realloc(index->entries, room);
         if (!larger) {
             writer->error = ENOMEM;
             return;
         }
-        writer->index = larger;
-        writer->index_room = room;
+        index->entries = larger;
+        index->room = room;
     }
-    ol_put64(writer->index + writer->index_bytes, writer->offset);
-    ol_put64(writer->index + writer->index_bytes + 8, writer->references);
-    writer->index_bytes += 16;
+    ol_put64(index->entries + index->bytes, writer->offset);
+    ol_put64(index->entries + index->bytes + 8, before);
+    index->bytes += OL_NATIVE_INDEX_ENTRY_BYTES;
 }
 
 static size_t put_tokens(const struct writer *writer, unsigned char *at, bool narrow)
@@ -132,12 +141,50 @@ static size_t put_tokens(const struct writer *writer, unsigned char *at, bool na
     return 2 * (size_t)writer->shared.tokens;
 }
 
+static void write_sample(struct writer *writer)
+{
+    const struct ol_native_sample_section *const section = ol_native_sampler_take(writer->sampler);
+    if (!section) writer->error = ENOMEM;
+    if (!section || section->pages == 0) return;
+    note_in_index(writer, &writer->samples, section->before);
+    write_section(writer, OL_NATIVE_SAMPLE, section->raw, section->bytes, section->references, section->before);
+}
+
+/* Finds out which runs of the block's phrases are to pages in the sample. */
+static void find_sampled(struct writer *writer)
+{
+    uint32_t count = 0;
+    for (uint32_t phrase = 0; phrase < writer->phrases; phrase++) {
+        const uint32_t first = count;
+        for (uint32_t run = writer->first_run[phrase]; run < writer->first_run[phrase + 1]; run++)
+            if (ol_native_sampler_wants(writer->sampler, &writer->run[run])) writer->sampled_run[count++] = run;
+        writer->sampled[phrase] = (struct sampled){first, count - first};
+    }
+}
+
+/* Adds what the block has of references to the sample. */
+static void sample_block(struct writer *writer)
+{
+    uint32_t used = 0;
+    find_sampled(writer);
+    for (uint32_t i = 0; i < writer->shared.tokens; i++) {
+        const uint32_t token = writer->shared.token[i];
+        if (token == OL_NATIVE_EVENT) continue;
+        const uint32_t phrase = token == OL_NATIVE_NEW_PHRASE ? used++ : token - OL_NATIVE_FIRST_PHRASE;
+        const struct sampled sampled = writer->sampled[phrase];
+        for (uint32_t k = 0; k < sampled.count; k++) {
+            if (ol_native_sampler_full(writer->sampler)) write_sample(writer);
+            ol_native_sampler_add(writer->sampler, &writer->run[writer->sampled_run[sampled.first + k]]);
+        }
+    }
+}
+
 static void end_block(struct writer *writer)
 {
     unsigned char *at = writer->raw;
     const bool narrow = writer->phrases + OL_NATIVE_FIRST_PHRASE <= 0x10000;
     if (writer->shared.tokens == 0) return;
-    note_in_index(writer);
+    note_in_index(writer, &writer->blocks, writer->references);
     ol_put32(at, (uint32_t)writer->definition_bytes);
     ol_put32(at + 4, (uint32_t)writer->event_bytes);
     ol_put32(at + 8, writer->shared.tokens);
@@ -151,6 +198,7 @@ static void end_block(struct writer *writer)
     write_section(writer, OL_NATIVE_BLOCK, writer->raw, (size_t)(at - writer->raw), writer->shared.block_references,
                   writer->references);
     writer->references += writer->shared.block_references;
+    sample_block(writer);
     writer->shared.block++;
     writer->phrases = writer->runs = writer->shared.tokens = 0;
     writer->shared.block_references = 0;
@@ -162,8 +210,8 @@ static void put_event(struct writer *writer, uint8_t kind, uint64_t value, uint3
 {
     unsigned char *at = writer->events + writer->event_bytes;
     *at++ = kind;
-    at = put_varint(at, value);
-    if (kind != OL_NATIVE_THREAD) at = put_varint(at, count);
+    at = ol_varint_put(at, value);
+    if (kind != OL_NATIVE_THREAD) at = ol_varint_put(at, count);
     writer->event_bytes = (size_t)(at - writer->events);
     writer->shared.token[writer->shared.tokens++] = OL_NATIVE_EVENT;
 }
@@ -185,10 +233,9 @@ static unsigned char *put_run(struct writer *writer, unsigned char *at, const st
     const uint64_t page = run->va >> writer->shift;
     const uint32_t more = run->count - 1;
     *at++ = (unsigned char)(access | (page != *last ? 4U : 0) | (more < 31 ? more : 31) << 3);
-    if (more >= 31) at = put_varint(at, more);
+    if (more >= 31) at = ol_varint_put(at, more);
     if (page != *last) {
-        const uint64_t distance = page - *last;
-        at = put_varint(at, distance << 1 ^ (0 - (distance >> 63)));
+        at = ol_varint_put(at, ol_zigzag(page - *last));
     }
     *last = page;
     return at;
@@ -220,7 +267,7 @@ static uint32_t find_phrase(const struct writer *writer, const struct ol_referen
 static uint32_t add_phrase(struct writer *writer, struct slot *slot, uint32_t count)
 {
     const struct ol_reference *const runs = writer->run + writer->runs;
-    unsigned char *at = put_varint(writer->definitions + writer->definition_bytes, count);
+    unsigned char *at = ol_varint_put(writer->definitions + writer->definition_bytes, count);
     uint64_t references = 0;
     for (uint32_t i = 0; i < count; i++) {
         at = put_run(writer, at, &runs[i]);
@@ -291,7 +338,11 @@ static void release(struct writer *writer)
     free(writer->run);
     free(writer->first_run);
     free(writer->slots);
-    free(writer->index);
+    ol_native_sampler_destroy(writer->sampler);
+    free(writer->sampled);
+    free(writer->sampled_run);
+    free(writer->blocks.entries);
+    free(writer->samples.entries);
     free(writer);
 }
 
@@ -305,9 +356,13 @@ static bool allocate(struct writer *writer)
     writer->run = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->run);
     writer->first_run = calloc(OL_NATIVE_RUNS_MAX + 1, sizeof *writer->first_run);
     writer->slots = calloc(SLOTS, sizeof *writer->slots);
+    writer->sampler = ol_native_sampler_create(writer->shift);
+    writer->sampled = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->sampled);
+    writer->sampled_run = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->sampled_run);
     writer->zstd = ZSTD_createCCtx();
     return writer->shared.phrase_references && writer->definitions && writer->events && writer->shared.token &&
-           writer->raw && writer->run && writer->first_run && writer->slots && writer->zstd;
+           writer->raw && writer->run && writer->first_run && writer->slots && writer->sampler && writer->sampled &&
+           writer->sampled_run && writer->zstd;
 }
 
 _Static_assert(DEFINITION_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 + OL_NATIVE_SECTIONS_BYTES <=
@@ -341,13 +396,30 @@ struct ol_native_writer *ol_native_create(const char *path, unsigned shift)
     return &writer->shared;
 }
 
+/* The blocks, and behind them the parts of the sample. */
+static void write_index(struct writer *writer)
+{
+    const size_t blocks = writer->blocks.bytes, samples = writer->samples.bytes;
+    unsigned char *const entries = malloc(blocks + samples + 1);
+    if (!entries) {
+        writer->error = ENOMEM;
+        return;
+    }
+    if (blocks) memcpy(entries, writer->blocks.entries, blocks);
+    if (samples) memcpy(entries + blocks, writer->samples.entries, samples);
+    write_section(writer, OL_NATIVE_INDEX, entries, blocks + samples, writer->references,
+                  samples / OL_NATIVE_INDEX_ENTRY_BYTES);
+    free(entries);
+}
+
 bool ol_native_finish(struct ol_native_writer *shared)
 {
     struct writer *const writer = (struct writer *)shared;
     unsigned char trailer[OL_NATIVE_TRAILER_BYTES];
     end_block(writer);
+    write_sample(writer);
     ol_put64(trailer, writer->offset);
-    write_section(writer, OL_NATIVE_INDEX, writer->index, writer->index_bytes, writer->references, 0);
+    write_index(writer);
     ol_put32(trailer + 8, (uint32_t)crc32(0, trailer, 8));
     ol_put32(trailer + 12, OL_NATIVE_TRAILER);
     write_bytes(writer, trailer, sizeof trailer);

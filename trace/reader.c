@@ -340,3 +340,8 @@ enum ol_trace_status ol_trace_seek(struct ol_trace *trace, uint64_t reference, u
     if (!trace->native) return OL_TRACE_OK;
     return ol_native_seek(trace->native, reference, before, trace->message, sizeof trace->message);
 }
+
+bool ol_trace_sample(struct ol_trace *trace, uint64_t *references)
+{
+    return trace->native && ol_native_sample(trace->native, references);
+}

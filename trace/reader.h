@@ -101,6 +101,13 @@ enum ol_trace_status ol_trace_read_batch(struct ol_trace *trace, struct ol_numbe
  * no reading. *before gets how many references were passed over: 0 in forms without an index, and in pipes. */
 enum ol_trace_status ol_trace_seek(struct ol_trace *trace, uint64_t reference, uint64_t *before);
 
+/* Before anything is read, of a trace opened without events: from then on ol_trace_read gives the sample of its pages
+ * that the trace carries of itself (trace/page_sample.h: those in the sample of rate OL_PAGE_SAMPLE_NATIVE): references
+ * to them, without telling access and thread; those to a page that directly follow one another in the sample are one.
+ * *references gets how many references the whole trace has. False: there is none of pages of this size, or it cannot be
+ * reached, as in a pipe; nothing has changed. */
+bool ol_trace_sample(struct ol_trace *trace, uint64_t *references);
+
 /* Of the last failure. */
 const char *ol_trace_message(const struct ol_trace *trace);
 

@@ -86,6 +86,17 @@ awk -F, 'NR == FNR { split($0, part, " "); exact[part[1]] = part[2]; next }
     FNR > 1 && $1 in exact && (exact[$1] != $2 || $3 != $2 || $4 != $2) { print "differs at " $1; bad = 1 }
     END { exit bad }' "$folder/exact" "$folder/out"
 
+# A native trace's own sample tells what all of its references do.
+"$onelevel" trace convert -o "$folder/native" "$(dirname "$trace")/perl.trace"
+for rate in 0.015625 0.015 0.01; do
+    expect 0 mrc --sample $rate "$folder/native"
+    cp "$folder/out" "$folder/own"
+    "$onelevel" mrc --sample $rate - <"$folder/native" >"$folder/all"
+    cmp "$folder/own" "$folder/all" || { echo "the sample of a file differs from that of a pipe at $rate"; exit 1; }
+done
+"$onelevel" mrc --sample 0.01 "$(dirname "$trace")/perl.trace" | cmp - "$folder/own" ||
+    { echo 'the sample of a trace that carries none differs'; exit 1; }
+
 # The whole as a sample is exact.
 expect 0 mrc "$trace"
 awk -F, 'NR > 1 { print $1, $3 }' "$folder/out" >"$folder/exact"

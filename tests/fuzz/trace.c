@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "trace/numbering.h"
+#include "trace/page_sample.h"
 #include "trace/reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
@@ -50,6 +51,29 @@ static void read_all(const char *path, enum ol_trace_format format)
     ol_trace_close(trace);
 }
 
+/* The sample that it carries. */
+static void read_sample(const char *path)
+{
+    static struct ol_reference references[1000];
+    const struct ol_trace_options options = {.page_shift = 12, .last_va = 0x7fffffffffff};
+    char message[256] = "";
+    struct ol_trace *trace;
+    uint64_t all, sampled = 0;
+    size_t stored = 0;
+    if (ol_trace_open(path, &options, &trace, message, sizeof message) != OL_TRACE_OK) return;
+    if (ol_trace_sample(trace, &all)) {
+        do {
+            const enum ol_trace_status status = ol_trace_read(trace, references, 1000, &stored);
+            require((status == OL_TRACE_OK) == (ol_trace_message(trace)[0] == '\0'));
+            for (size_t i = 0; i < stored; i++)
+                require(references[i].va <= options.last_va && references[i].count > 0 &&
+                        ol_page_sampled(references[i].va >> 12, OL_PAGE_SAMPLE_NATIVE));
+            sampled += stored;
+        } while (stored > 0 && sampled < 1 << 22);
+    }
+    ol_trace_close(trace);
+}
+
 /* The same as batches. */
 static void read_batches(const char *path, enum ol_trace_format format)
 {
@@ -81,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     for (int format = OL_TRACE_DETECT; format < OL_TRACE_FORMATS; format++)
         read_all(path, (enum ol_trace_format)format);
     read_batches(path, OL_TRACE_DETECT);
+    read_sample(path);
     (void)close(fd);
     return 0;
 }

@@ -21,6 +21,7 @@
 #include "onelevel/core.h"
 #include "tests/support/random.h"
 #include "trace/numbering.h"
+#include "trace/page_sample.h"
 
 enum { PAGE_SHIFT = 12 };
 
@@ -206,7 +207,7 @@ static void test_recorded(void **state)
 static void test_sample(void **state)
 {
     (void)state;
-    enum { LENGTH = 400000, PAGES = 8192, RATE = OL_SHARDS_RATE_ONE / 8 };
+    enum { LENGTH = 400000, PAGES = 8192, RATE = OL_PAGE_SAMPLE_ONE / 8 };
     struct ol_shards *shards = ol_shards_create(RATE);
     struct ol_stack *stack = ol_stack_create();
     uint32_t *number = malloc(PAGES * sizeof(uint32_t)), known = 0, distance;

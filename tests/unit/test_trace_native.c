@@ -263,6 +263,120 @@ static void test_batches_of_single_runs(void **state)
     }
 }
 
+/* --- the sample --------------------------------------------------------------------------------------------------- */
+
+struct run {
+    uint64_t page, count;
+};
+
+/* Adds a reference to the sequence in which those to a page that directly follow one another are one. */
+static size_t add_run(struct run *runs, size_t count, const struct ol_reference *reference, unsigned shift)
+{
+    const uint64_t page = reference->va >> shift;
+    if (count > 0 && runs[count - 1].page == page) runs[count - 1].count += reference->count;
+    else runs[count++] = (struct run){page, reference->count};
+    return count;
+}
+
+/* What the trace says of sampled pages: by its sample, or by all its references. Returns the number of runs. */
+static size_t read_runs(bool by_sample, unsigned shift, struct run *runs, size_t max, uint64_t *references)
+{
+    static struct ol_reference read[BATCH];
+    const struct ol_trace_options wanted = {.page_shift = shift, .last_va = UINT64_MAX};
+    struct ol_trace *trace;
+    char message[MESSAGE_BYTES];
+    size_t count, kept = 0;
+    uint64_t all = 0;
+    assert_int_equal(ol_trace_open(path, &wanted, &trace, message, sizeof message), OL_TRACE_OK);
+    if (by_sample) assert_true(ol_trace_sample(trace, references));
+    do {
+        assert_int_equal(ol_trace_read(trace, read, OL_TRACE_LINE_REFERENCES, &count), OL_TRACE_OK);
+        for (size_t i = 0; i < count; i++) {
+            const bool sampled = ol_page_sampled(read[i].va >> shift, OL_PAGE_SAMPLE_NATIVE);
+            assert_true(sampled || !by_sample);
+            all += read[i].count;
+            assert_true(kept < max);
+            if (sampled) kept = add_run(runs, kept, &read[i], shift);
+        }
+    } while (count > 0);
+    if (!by_sample) *references = all;
+    ol_trace_close(trace);
+    return kept;
+}
+
+/* Writes references to pages of which a part is sampled, with phrases that come again. */
+static void write_sampled(uint64_t seed, uint32_t records, unsigned shift, unsigned often)
+{
+    struct ol_native_writer *const writer = ol_native_create(path, shift);
+    uint64_t sampled[200], random = seed;
+    size_t known = 0;
+    for (uint64_t page = 0; known < 200; page++)
+        if (ol_page_sampled(page, OL_PAGE_SAMPLE_NATIVE)) sampled[known++] = page;
+    for (uint32_t i = 0; i < records; i++) {
+        struct ol_reference runs[5];
+        const uint32_t count = 1 + (uint32_t)ol_random_below(&random, 5);
+        for (uint32_t k = 0; k < count; k++) {
+            const uint64_t page = ol_random_below(&random, often) ? ol_random_below(&random, 3000)
+                                                                  : sampled[ol_random_below(&random, 200)];
+            runs[k] = (struct ol_reference){.va = (page << (shift ? shift : 12)) +
+                                                  (shift ? 0 : ol_random_below(&random, 4096)),
+                                            .access = k % 2 ? OL_READ : OL_WRITE,
+                                            .count = 1 + (uint32_t)ol_random_below(&random, 3)};
+        }
+        const uint32_t phrase = ol_native_phrase(writer, runs, count), block = writer->block;
+        for (uint64_t again = ol_random_below(&random, 4); again && writer->block == block; again--)
+            ol_native_repeat(writer, phrase);
+    }
+    assert_true(ol_native_finish(writer));
+}
+
+/* The sample holds what a choice from all references would, in several parts, too. */
+static void test_the_sample_is_what_all_tell(void **state)
+{
+    (void)state;
+    enum { MOST = 1 << 22 };
+    static const struct {
+        unsigned shift, often;
+        uint32_t records;
+    } cases[] = {{12, 50, 100}, {12, 2, 60000}, {0, 10, 20000}, {14, 10, 20000}, {12, 60, 150000}};
+    struct run *const sample = malloc(MOST * sizeof *sample), *const chosen = malloc(MOST * sizeof *chosen);
+    assert_true(sample && chosen);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const unsigned shift = cases[i].shift ? cases[i].shift : 12;
+        uint64_t told, references;
+        write_sampled(i + 1, cases[i].records, cases[i].shift, cases[i].often);
+        const size_t count = read_runs(true, shift, sample, MOST, &told);
+        assert_int_equal(count, read_runs(false, shift, chosen, MOST, &references));
+        assert_memory_equal(sample, chosen, count * sizeof *sample);
+        assert_int_equal(told, references);
+        assert_true(count > cases[i].records / 100);
+    }
+    free(sample);
+    free(chosen);
+}
+
+/* Then the trace reads as if nobody had asked. */
+static void test_no_sample(void **state)
+{
+    (void)state;
+    const struct ol_trace_options larger = {.page_shift = SHIFT + 1, .last_va = UINT64_MAX};
+    struct ol_trace *trace;
+    struct sum written, got = {0};
+    static struct ol_reference read[BATCH];
+    char message[MESSAGE_BYTES];
+    uint64_t told;
+    size_t count;
+    write_random(4, 1000, &written);
+    assert_int_equal(ol_trace_open(path, &larger, &trace, message, sizeof message), OL_TRACE_OK);
+    assert_false(ol_trace_sample(trace, &told));
+    do {
+        assert_int_equal(ol_trace_read(trace, read, BATCH, &count), OL_TRACE_OK);
+        for (size_t i = 0; i < count; i++) add(&got, &read[i]);
+    } while (count > 0);
+    assert_int_equal(got.references, written.references);
+    ol_trace_close(trace);
+}
+
 /* No two alike side by side. */
 static uint64_t page_at(uint64_t i)
 {
@@ -329,6 +443,19 @@ static void write_byte(size_t at, unsigned char byte)
     close(fd);
 }
 
+/* Does the file have a part of a sample, for damage to hit? */
+static bool has_sample(void)
+{
+    uint64_t told;
+    struct ol_trace *trace;
+    char message[MESSAGE_BYTES];
+    const struct ol_trace_options plain = {.page_shift = SHIFT, .last_va = UINT64_MAX};
+    assert_int_equal(ol_trace_open(path, &plain, &trace, message, sizeof message), OL_TRACE_OK);
+    const bool has = ol_trace_sample(trace, &told);
+    ol_trace_close(trace);
+    return has;
+}
+
 static void check_named(const char *message)
 {
     assert_memory_equal(message, path, strlen(path));
@@ -340,6 +467,7 @@ static void test_truncated_at_every_byte(void **state)
     struct sum whole, got;
     size_t bytes;
     write_random(7, 20, &whole);
+    assert_true(has_sample());
     free(read_file(&bytes));
     for (size_t cut = bytes - 1; cut > 0; cut--) {
         char message[MESSAGE_BYTES];
@@ -357,7 +485,8 @@ static void test_every_flipped_bit_is_noticed(void **state)
     (void)state;
     struct sum whole, got;
     size_t bytes;
-    write_random(8, 20, &whole);
+    write_random(10, 20, &whole);
+    assert_true(has_sample());
     unsigned char *const content = read_file(&bytes);
     for (size_t bit = 0; bit < bytes * 8; bit++) {
         char message[MESSAGE_BYTES];
@@ -366,6 +495,44 @@ static void test_every_flipped_bit_is_noticed(void **state)
         check_named(message);
         write_byte(bit / 8, content[bit / 8]);
     }
+    free(content);
+}
+
+/* Of a damaged sample there is a message, or it is the sample; never other references. */
+static void test_damaged_samples(void **state)
+{
+    (void)state;
+    enum { MOST = 1 << 12 };
+    static struct run right[MOST], got[MOST];
+    static struct ol_reference read[BATCH];
+    const struct ol_trace_options plain = {.page_shift = SHIFT, .last_va = UINT64_MAX};
+    uint64_t told;
+    size_t bytes;
+    unsigned noticed = 0;
+    write_sampled(3, 60, SHIFT, 3);
+    const size_t good = read_runs(true, SHIFT, right, MOST, &told);
+    unsigned char *const content = read_file(&bytes);
+    for (size_t bit = OL_NATIVE_FILE_HEADER_BYTES * 8; bit < bytes * 8; bit++) {
+        struct ol_trace *trace;
+        char message[MESSAGE_BYTES];
+        size_t count = 0, runs = 0;
+        enum ol_trace_status status = OL_TRACE_OK;
+        write_byte(bit / 8, (unsigned char)(content[bit / 8] ^ 1U << bit % 8));
+        assert_int_equal(ol_trace_open(path, &plain, &trace, message, sizeof message), OL_TRACE_OK);
+        if (ol_trace_sample(trace, &told)) {
+            do {
+                status = ol_trace_read(trace, read, BATCH, &count);
+                for (size_t i = 0; i < count; i++) runs = add_run(got, runs, &read[i], SHIFT);
+            } while (status == OL_TRACE_OK && count > 0);
+            assert_true(status != OL_TRACE_OK || runs == good);
+            assert_memory_equal(got, right, runs * sizeof *got);
+            if (status != OL_TRACE_OK) check_named(ol_trace_message(trace));
+        }
+        noticed += status != OL_TRACE_OK;
+        ol_trace_close(trace);
+        write_byte(bit / 8, content[bit / 8]);
+    }
+    assert_true(noticed > 500);
     free(content);
 }
 
@@ -384,11 +551,18 @@ static void test_pages_are_not_split(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_written_is_read),  cmocka_unit_test(test_repeated_phrases_fill_blocks),
-        cmocka_unit_test(test_a_phrase_is_written_once), cmocka_unit_test(test_batches_are_the_references),
-        cmocka_unit_test(test_batches_of_single_runs),   cmocka_unit_test(test_seek),
-        cmocka_unit_test(test_truncated_at_every_byte),  cmocka_unit_test(test_every_flipped_bit_is_noticed),
+        cmocka_unit_test(test_what_is_written_is_read),
+        cmocka_unit_test(test_repeated_phrases_fill_blocks),
+        cmocka_unit_test(test_a_phrase_is_written_once),
+        cmocka_unit_test(test_batches_are_the_references),
+        cmocka_unit_test(test_batches_of_single_runs),
+        cmocka_unit_test(test_seek),
+        cmocka_unit_test(test_truncated_at_every_byte),
+        cmocka_unit_test(test_every_flipped_bit_is_noticed),
         cmocka_unit_test(test_pages_are_not_split),
+        cmocka_unit_test(test_the_sample_is_what_all_tell),
+        cmocka_unit_test(test_no_sample),
+        cmocka_unit_test(test_damaged_samples),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
