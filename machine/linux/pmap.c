@@ -119,10 +119,13 @@ static void pmap_protect(void *context, struct ol_pmap *pmap, ol_va va, uint64_t
 {
     struct ol_linux *machine = context;
     const uint64_t first = ol_linux_page_index(pmap, ol_linux_address(pmap, va)), end = first + pages;
+    ol_frame_no neighbours[OL_IO_PAGES_MAX];
+    uint32_t n;
     for (uint64_t page = ol_linux_next_mapped(pmap, first, end); page < end;
-         page = ol_linux_next_mapped(pmap, page + 1, end)) {
-        const ol_frame_no frame = pmap->frame_of[page] - 1;
-        (void)pmap_frame_protect(machine, &frame, 1, rights);
+         page = ol_linux_next_mapped(pmap, page + n, end)) {
+        for (n = 0; n < OL_IO_PAGES_MAX && page + n < end && pmap->frame_of[page + n]; n++)
+            neighbours[n] = pmap->frame_of[page + n] - 1;
+        (void)pmap_frame_protect(machine, neighbours, n, rights);
     }
 }
 
