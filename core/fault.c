@@ -366,7 +366,8 @@ static void batch_enter(struct fault *fault, const struct batch *batch)
     unsigned run_rights = 0, run_access = 0;
     if (number == OL_NIL) return;
     const struct ol_region *region = ol_region_at(system, number);
-    for (uint32_t i = 0; i < batch->count; i++) {
+    for (uint32_t k = 0; k < batch->count; k++) {
+        const uint32_t i = fault->guess.step < 0 ? batch->count - 1 - k : k; /* from the lowest page on */
         const struct batch_page *page = &batch->of[i];
         const unsigned wanted = is_wanted(fault, batch, i) ? fault->access : OL_NONE;
         if (!is_enterable(fault, region, page) || wanted & ~(unsigned)region->rights) continue;
