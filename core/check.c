@@ -8,6 +8,7 @@ struct check {
     uint32_t *node_refs;    /* … of each node */
     uint32_t *overlay_refs; /* … of each overlay */
     uint32_t slots;         /* slots that some page owns */
+    uint32_t bare;          /* … those of them that stand for their page */
     const char *broken;     /* the first broken invariant, or NULL */
 };
 
@@ -183,6 +184,14 @@ static void check_anon(struct check *check, uint32_t number)
     }
 }
 
+static void check_bare(struct check *check, uint32_t child)
+{
+    check->slots++;
+    check->bare++;
+    CHECK(check, ol_swap_is_used(check->system, ol_child_where(check->system, child)), "I7: a bare slot is free");
+    CHECK(check, !check->system->keeps_anons, "I4: the policy wants the anon of a bare slot");
+}
+
 static void check_node(struct check *check, uint32_t number, uint32_t height)
 {
     const struct ol_node *node = ol_node_at(check->system, number);
@@ -192,6 +201,7 @@ static void check_node(struct check *check, uint32_t number, uint32_t height)
         if (node->child[i] == OL_NIL) continue;
         count++;
         if (height) check_node(check, node->child[i], height - 1);
+        else if (ol_is_bare(node->child[i])) check_bare(check, node->child[i]);
         else check_anon(check, node->child[i]);
     }
     CHECK(check, count == node->count, "I5: a node miscounts its children");
@@ -257,24 +267,23 @@ static void check_large(struct check *check, const struct ol_space *space, uint6
     }
 }
 
-static bool is_wired(const struct ol_system *system, uint32_t number)
+static bool is_wired(const struct ol_system *system, uint32_t child)
 {
-    const struct ol_anon *anon = ol_anon_at(system, number);
-    return anon->state == OL_ANON_RESIDENT && system->frame[anon->where].wires;
+    return ol_child_state(system, child) == OL_ANON_RESIDENT && system->frame[ol_child_where(system, child)].wires;
 }
 
 static void check_mapping(struct check *check, const struct ol_space *space, const struct ol_region *region,
-                          uint64_t index, uint32_t anon_number)
+                          uint64_t index, uint32_t child)
 {
     const struct ol_system *system = check->system;
     const uint64_t page = region->first + (index - region->offset);
     struct ol_mapping mapping;
     bool shared;
     ol_overlay_lookup(system, region->overlay, index, &shared);
-    CHECK(check, !shared || !is_wired(system, anon_number), "I9: a wired page is shared");
+    CHECK(check, !shared || !is_wired(system, child), "I9: a wired page is shared");
     if (!system->pmap->query(system->machine, space->pmap, page << system->is.page_shift, &mapping)) return;
-    const struct ol_anon *anon = ol_anon_at(system, anon_number);
-    CHECK(check, anon->state == OL_ANON_RESIDENT && anon->where == mapping.frame, "I3: a mapping to a foreign frame");
+    CHECK(check, ol_child_state(system, child) == OL_ANON_RESIDENT && ol_child_where(system, child) == mapping.frame,
+          "I3: a mapping to a foreign frame");
     CHECK(check, system->frame[mapping.frame].flags & OL_FRAME_MAPPED, "I3: a mapping the core does not know of");
     /* No processor can be kept from reading where it may write or execute. */
     const unsigned rights = region->rights ? region->rights | (unsigned)OL_READ : OL_NONE;
@@ -287,7 +296,7 @@ static void check_mapping(struct check *check, const struct ol_space *space, con
     CHECK(check, !(mapping.rights & OL_WRITE) || !shared, "I10: a shared page is mapped for writing");
 }
 
-/* Every anon of a region, by descending where there are nodes. */
+/* Every page of a region, by descending where there are nodes. */
 static void check_region_pages(struct check *check, const struct ol_space *space, const struct ol_region *region,
                                uint32_t number, uint32_t height, uint64_t base)
 {
@@ -346,6 +355,7 @@ static void check_references(struct check *check)
     }
     if (!system->io_busy) /* else anons may wait for their transfer to end */
         CHECK(check, anons == system->anons.live, "I4: an anon that nothing refers to");
+    CHECK(check, check->bare == system->bare, "I7: bare slots are miscounted");
     CHECK(check, nodes == system->nodes.live, "I5: a node that nothing refers to");
     CHECK(check, overlays == system->overlays.live, "I5: an overlay that nothing refers to");
     if (!system->io_busy) CHECK(check, check->slots == system->swap.count, "I7: a slot that no page owns");

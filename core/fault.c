@@ -37,7 +37,7 @@ struct batch {
     enum origin origin;
     struct batch_page {
         uint64_t page;
-        uint32_t anon;     /* OL_NIL: none yet, or no longer */
+        uint32_t anon;     /* OL_NIL: none yet, or no longer; before it is read also a bare slot */
         ol_frame_no frame; /* once it has one */
     } of[OL_IO_PAGES_MAX];
 };
@@ -60,7 +60,7 @@ struct fault {
     /* Of this round: */
     const struct ol_region *region;
     uint64_t index; /* in the region's overlay */
-    uint32_t anon;  /* OL_NIL: none yet */
+    uint32_t anon;  /* OL_NIL: none yet; or its bare slot */
     bool shared;    /* anon must not be written in place */
 };
 
@@ -135,8 +135,8 @@ static ol_frame_no fault_bind(struct fault *fault, uint32_t number, uint64_t pag
 
 static enum origin origin_of(const struct ol_system *system, uint32_t anon)
 {
-    if (anon == OL_NIL || ol_anon_at(system, anon)->state == OL_ANON_ZERO) return AT_ZERO;
-    return ol_anon_at(system, anon)->state == OL_ANON_SWAPPED ? AT_PAGER : AT_FRAME;
+    if (anon == OL_NIL || ol_child_state(system, anon) == OL_ANON_ZERO) return AT_ZERO;
+    return ol_child_state(system, anon) == OL_ANON_SWAPPED ? AT_PAGER : AT_FRAME;
 }
 
 /* Is the page a sample? It no longer is. */
@@ -240,18 +240,18 @@ static void unbind(struct ol_system *system, ol_frame_no number, ol_slot slot)
     ol_frame_release(system, number);
 }
 
-/* How long ago the page of this frame left, in units of the eviction clock. */
-static uint8_t left_ago(const struct ol_system *system, const struct ol_frame *frame)
+/* How long ago the page that was read from this slot left, in units of the eviction clock. */
+static uint8_t left_ago(const struct ol_system *system, ol_slot slot)
 {
-    return (uint8_t)(ol_eviction_clock(system) - ol_anon_at(system, frame->anon)->left);
+    return (uint8_t)(ol_eviction_clock(system) - system->swap.left[slot]);
 }
 
 /* A page was missed and read. Would it be resident still if there were so many more frames as are lent? And does the
  * pager keep it? */
-static void count_read(struct ol_system *system, const struct ol_frame *frame)
+static void count_read(struct ol_system *system, const struct ol_frame *frame, ol_slot from)
 {
     const uint64_t unit = ol_eviction_clock_unit(system);
-    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, frame) * unit < system->lent + 2 * unit;
+    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, from) * unit < system->lent + 2 * unit;
     if (kept) system->count.reads_kept++;
     if (near) system->count.reads_near++;
     if (near && kept) system->count.reads_near_kept++;
@@ -259,9 +259,9 @@ static void count_read(struct ol_system *system, const struct ol_frame *frame)
 
 /* A page was read ahead. With nearly all the budget lent to a pager that holds two pages in a frame, the pager would
  * not have had to keep it elsewhere. */
-static void count_prefetched(struct ol_system *system, const struct ol_frame *frame)
+static void count_prefetched(struct ol_system *system, const struct ol_frame *frame, ol_slot from)
 {
-    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, frame) < 2 * OL_EVICTION_CLOCK_PARTS;
+    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, from) < 2 * OL_EVICTION_CLOCK_PARTS;
     system->count.prefetched++;
     system->count.prefetched_read++;
     if (near && kept) system->count.prefetched_near_kept++;
@@ -284,12 +284,28 @@ static bool has_come(struct ol_system *system, ol_frame_no number)
     return true;
 }
 
+/* Where there are bare slots, anons, as far as there is metadata for them. OL_E_NO_META: not for the wanted page. */
+static enum ol_status batch_anons(const struct fault *fault, struct batch *batch)
+{
+    const struct ol_region *region = fault->region;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const uint64_t index = region->offset + (batch->of[i].page - region->first);
+        if (!ol_is_bare(batch->of[i].anon)) continue;
+        batch->of[i].anon = ol_overlay_anon(fault->system, region->overlay, index);
+        if (batch->of[i].anon != OL_NIL) continue;
+        batch->count = i;
+        return is_wanted(fault, batch, i) ? OL_E_NO_META : OL_OK;
+    }
+    return OL_OK;
+}
+
 static enum ol_status batch_read(struct fault *fault, struct batch *batch)
 {
     struct ol_system *system = fault->system;
     ol_frame_no frames[OL_IO_PAGES_MAX];
     ol_slot slots[OL_IO_PAGES_MAX];
-    enum ol_status status[OL_IO_PAGES_MAX], result = OL_OK;
+    enum ol_status status[OL_IO_PAGES_MAX], result = batch_anons(fault, batch);
+    if (!batch->count) return result;
     for (uint32_t i = 0; i < batch->count; i++) {
         slots[i] = ol_anon_at(system, batch->of[i].anon)->where;
         frames[i] = batch->of[i].frame = fault_bind(fault, batch->of[i].anon, batch->of[i].page);
@@ -307,10 +323,10 @@ static enum ol_status batch_read(struct fault *fault, struct batch *batch)
         } else if (!has_come(system, frames[i])) {
             batch->of[i].anon = OL_NIL;
         } else if (wanted) {
-            count_read(system, &system->frame[frames[i]]);
+            count_read(system, &system->frame[frames[i]], slots[i]);
             fault_becomes(fault, FAULT_MAJOR);
         } else {
-            count_prefetched(system, &system->frame[frames[i]]);
+            count_prefetched(system, &system->frame[frames[i]], slots[i]);
         }
     }
     return result;

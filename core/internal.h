@@ -124,11 +124,20 @@ enum ol_anon_state {
 
 /* A page of private anonymous memory. */
 struct ol_anon {
-    uint32_t refs : 22; /* s: nodes that hold it; 0 only while its frame is BUSY or CLEANING (then freed after I/O) */
-    uint32_t left : 8;  /* s: if OL_ANON_SWAPPED: when it lost its frame, see ol_eviction_clock */
+    uint32_t refs : 30; /* s: nodes that hold it; 0 only while its frame is BUSY or CLEANING (then freed after I/O) */
     uint32_t state : 2; /* s: enum ol_anon_state */
     uint32_t where;     /* s: */
 };
+
+/* What a node at height 0 has for a page: OL_NIL, an anon, or, with this bit set, a bare slot: that of a swapped page
+ * which this node alone holds and which has no anon. Most swapped pages are so. An eviction makes a slot bare if it
+ * finds the node; whoever wants the page to have an anon gives it one again. */
+#define OL_BARE_SLOT 0x80000000U
+
+static inline bool ol_is_bare(uint32_t child)
+{
+    return child & OL_BARE_SLOT;
+}
 
 enum { OL_NODE_SHIFT = 6, OL_NODE_SLOTS = 1 << OL_NODE_SHIFT, OL_NODE_MASK = OL_NODE_SLOTS - 1 };
 
@@ -137,7 +146,7 @@ enum { OL_NODE_SHIFT = 6, OL_NODE_SLOTS = 1 << OL_NODE_SHIFT, OL_NODE_MASK = OL_
 struct ol_node {
     uint32_t refs;                 /* s: nodes and overlays that hold it */
     uint32_t count;                /* s: children that are not OL_NIL */
-    uint32_t child[OL_NODE_SLOTS]; /* s: nodes, or anons at height 0; OL_NIL: none */
+    uint32_t child[OL_NODE_SLOTS]; /* s: nodes, or at height 0 anons and bare slots; OL_NIL: none */
 };
 
 /* A region's layer of anons. A private one: regions that were split from one share it, each for its own indices.
@@ -192,6 +201,7 @@ struct ol_space {
 
 struct ol_swap {
     uint64_t *used;      /* s: one bit a slot, 64 slots a cluster */
+    uint8_t *left;       /* s: by slot of a swapped page: when it lost its frame, see ol_eviction_clock */
     uint32_t capacity;   /* c: slots */
     uint32_t clusters;   /* c: capacity / 64, rounded up */
     uint32_t high_water; /* s: clusters below it were used at least once */
@@ -247,15 +257,28 @@ struct ol_system {
     struct ol_frame_list standby;  /* s: */
 
     struct ol_pool anons, nodes, overlays, regions, spaces; /* s: */
-    struct ol_ghosts ghosts;                                /* s: */
-    struct ol_swap swap;                                    /* s: */
-    struct ol_space *first_space;                           /* s: */
-    struct ol_statistics count;                             /* s: what is counted as it happens */
+    uint32_t bare;                                          /* s: bare slots: pages that have no anon */
+    bool keeps_anons;             /* c: the policy remembers pages by their anons: no slot is bare */
+    struct ol_ghosts ghosts;      /* s: */
+    struct ol_swap swap;          /* s: */
+    struct ol_space *first_space; /* s: */
+    struct ol_statistics count;   /* s: what is counted as it happens */
 };
 
 static inline struct ol_anon *ol_anon_at(const struct ol_system *system, uint32_t number)
 {
     return ol_pool_at(&system->anons, number);
+}
+
+/* Of what a node at height 0 has for a page, if it has anything. */
+static inline enum ol_anon_state ol_child_state(const struct ol_system *system, uint32_t child)
+{
+    return ol_is_bare(child) ? OL_ANON_SWAPPED : (enum ol_anon_state)ol_anon_at(system, child)->state;
+}
+
+static inline uint32_t ol_child_where(const struct ol_system *system, uint32_t child)
+{
+    return ol_is_bare(child) ? child & ~OL_BARE_SLOT : ol_anon_at(system, child)->where;
 }
 
 static inline struct ol_node *ol_node_at(const struct ol_system *system, uint32_t number)
@@ -390,10 +413,16 @@ uint32_t ol_overlay_new(struct ol_system *system);
 /* A second overlay with the same pages; OL_NIL without metadata. */
 uint32_t ol_overlay_copy(struct ol_system *system, uint32_t overlay);
 void ol_overlay_unref(struct ol_system *system, uint32_t overlay);
-/* The anon at index, or OL_NIL. *shared: another overlay or anon holder sees it too, it must not be written. */
+/* The anon or bare slot at index, or OL_NIL. *shared: another overlay or anon holder sees it too, it must not be
+ * written. */
 uint32_t ol_overlay_lookup(const struct ol_system *system, uint32_t overlay, uint64_t index, bool *shared);
-/* The anon with the lowest index in [*index, last], which *index then is; OL_NIL if there is none. */
+/* The anon or bare slot with the lowest index in [*index, last], which *index then is; OL_NIL if there is none. */
 uint32_t ol_overlay_next(const struct ol_system *system, uint32_t overlay, uint64_t *index, uint64_t last);
+/* The anon at index, which a bare slot gets now; OL_NIL without metadata. There is something at index. */
+uint32_t ol_overlay_anon(struct ol_system *system, uint32_t overlay, uint64_t index);
+/* If that anon is at index, and nowhere else, it ceases to exist: the slot is bare. False: it is not, nothing changed.
+ */
+bool ol_overlay_bare(struct ol_system *system, uint32_t overlay, uint64_t index, uint32_t anon, ol_slot slot);
 /* Makes the way to index this overlay's own and returns its place for an anon; NULL without metadata. */
 uint32_t *ol_overlay_place(struct ol_system *system, uint32_t overlay, uint64_t index);
 /* After a place was filled for the first time. */
@@ -420,12 +449,16 @@ void ol_region_tree_update(struct ol_system *system, uint32_t root, uint32_t reg
 /* ol_region_find_gap, in pages. */
 enum ol_status ol_region_find_gap_locked(struct ol_space *space, ol_va va, uint64_t pages, uint64_t *page);
 /* The region that contains page, or OL_NIL. */
+uint32_t ol_region_find(const struct ol_space *space, uint64_t page);
+/* The same for a page that is in use: the next will probably be in the same region. */
 uint32_t ol_region_lookup(struct ol_space *space, uint64_t page);
 void ol_region_destroy_all(struct ol_space *space);
 
 /* swap.c */
 enum ol_status ol_swap_init(struct ol_system *system);
 void ol_swap_destroy(struct ol_system *system);
+/* Of the clusters that were used at least once. */
+uint64_t ol_swap_metadata_bytes(const struct ol_swap *swap);
 /* Up to n slots, ascending, neighbours if possible; returns how many. */
 uint32_t ol_swap_allocate(struct ol_system *system, ol_slot *slots, uint32_t n);
 /* The slot is free, and the pager is told. */
@@ -438,7 +471,7 @@ void ol_swap_transfer(struct ol_system *system, enum ol_io_op op, const ol_frame
 void ol_swap_wait(struct ol_system *system);
 
 /* reclaim.c */
-/* Counts evictions, in parts of the budget; ol_anon.left keeps the last 8 bits. */
+/* Counts evictions, in parts of the budget; ol_swap.left keeps the last 8 bits. */
 enum { OL_EVICTION_CLOCK_PARTS = 32 };
 static inline uint64_t ol_eviction_clock_unit(const struct ol_system *system)
 {

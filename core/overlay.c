@@ -14,6 +14,9 @@
  * So an anon may be written in place only if every node on its way and the anon itself have one reference. The height
  * of the tree is what the highest index wants; empty nodes are freed, so that cost grows with what is touched.
  *
+ * At the bottom a swapped page that one node holds is no anon, but its slot alone (OL_BARE_SLOT). Which of the two it
+ * is makes no difference to what the page holds, so that one may take the other's place even in a shared node.
+ *
  * Rejected: an array of chunk pointers per overlay (64 TiB would want a gigabyte of pointers); shadow chains (they
  * want collapsing).
  */
@@ -21,12 +24,22 @@
 
 /* --- anons ------------------------------------------------------------------------------------------------------ */
 
-uint32_t ol_anon_new(struct ol_system *system)
+/* Numbers that would look like bare slots are not used. */
+static uint32_t anon_take(struct ol_system *system)
 {
     const uint32_t number = ol_pool_new(&system->anons);
+    if (!ol_is_bare(number)) return number;
+    ol_pool_delete(&system->anons, number);
+    return OL_NIL;
+}
+
+uint32_t ol_anon_new(struct ol_system *system)
+{
+    const uint32_t number = anon_take(system);
     if (number != OL_NIL) {
         ol_anon_at(system, number)->refs = 1;
-        if (system->anons.live > system->count.pages_peak) system->count.pages_peak = system->anons.live;
+        const uint64_t pages = (uint64_t)system->anons.live + system->bare;
+        if (pages > system->count.pages_peak) system->count.pages_peak = pages;
     }
     return number;
 }
@@ -61,6 +74,30 @@ void ol_anon_unref(struct ol_system *system, uint32_t number)
     ol_anon_free(system, number);
 }
 
+/* --- bare slots ------------------------------------------------------------------------------------------------- */
+
+/* An anon takes the place of the bare slot; without metadata it is OL_NIL, and nothing changes. */
+static uint32_t child_anon(struct ol_system *system, uint32_t *child)
+{
+    const uint32_t number = anon_take(system);
+    if (number == OL_NIL) return OL_NIL;
+    const uint32_t slot = ol_child_where(system, *child);
+    *ol_anon_at(system, number) = (struct ol_anon){.refs = 1, .state = OL_ANON_SWAPPED, .where = slot};
+    system->bare--;
+    return *child = number;
+}
+
+static void child_drop(struct ol_system *system, uint32_t child)
+{
+    if (!ol_is_bare(child)) {
+        ol_anon_unref(system, child);
+        return;
+    }
+    system->bare--;
+    system->count.pages_swapped--;
+    ol_swap_release(system, ol_child_where(system, child));
+}
+
 /* --- nodes ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t child_of(uint64_t index, uint32_t height)
@@ -82,7 +119,7 @@ static void node_unref(struct ol_system *system, uint32_t number, uint32_t heigh
     for (uint32_t i = 0; i < OL_NODE_SLOTS && node->count; i++) {
         if (node->child[i] == OL_NIL) continue;
         if (height) node_unref(system, node->child[i], height - 1);
-        else ol_anon_unref(system, node->child[i]);
+        else child_drop(system, node->child[i]);
         node->count--;
     }
     ol_pool_delete(&system->nodes, number);
@@ -95,11 +132,20 @@ static uint32_t node_new(struct ol_system *system)
     return number;
 }
 
+/* Only anons can be shared. False without metadata for all. */
+static bool node_anons(struct ol_system *system, struct ol_node *node)
+{
+    for (uint32_t i = 0; i < OL_NODE_SLOTS; i++)
+        if (ol_is_bare(node->child[i]) && child_anon(system, &node->child[i]) == OL_NIL) return false;
+    return true;
+}
+
 /* A copy of a shared node, whose children then have one reference more; the caller's reference moves to the copy. */
 static uint32_t node_own(struct ol_system *system, uint32_t number, uint32_t height)
 {
     struct ol_node *node = ol_node_at(system, number);
     if (node->refs == 1) return number;
+    if (height == 0 && !node_anons(system, node)) return OL_NIL;
     const uint32_t copy = node_new(system);
     if (copy == OL_NIL) return OL_NIL;
     struct ol_node *own = ol_node_at(system, copy);
@@ -144,20 +190,45 @@ void ol_overlay_unref(struct ol_system *system, uint32_t number)
     ol_pool_delete(&system->overlays, number);
 }
 
-uint32_t ol_overlay_lookup(const struct ol_system *system, uint32_t number, uint64_t index, bool *shared)
+/* Where the way to index ends: at an anon, at a bare slot, or earlier, at OL_NIL; NULL if it does not begin. */
+static uint32_t *child_find(const struct ol_system *system, uint32_t number, uint64_t index, bool *shared)
 {
     const struct ol_overlay *overlay = ol_overlay_at(system, number);
     *shared = false;
-    if (overlay->root == OL_NIL || index >> span_shift(overlay->height)) return OL_NIL;
+    if (overlay->root == OL_NIL || index >> span_shift(overlay->height)) return NULL;
     uint32_t at = overlay->root;
     for (uint32_t height = overlay->height;; height--) {
-        const struct ol_node *node = ol_node_at(system, at);
+        struct ol_node *node = ol_node_at(system, at);
         if (node->refs > 1) *shared = true;
         at = node->child[child_of(index, height)];
-        if (at == OL_NIL || height == 0) break;
+        if (at == OL_NIL || height == 0) return &node->child[child_of(index, height)];
     }
-    if (at != OL_NIL && ol_anon_at(system, at)->refs > 1) *shared = true;
-    return at;
+}
+
+uint32_t ol_overlay_lookup(const struct ol_system *system, uint32_t number, uint64_t index, bool *shared)
+{
+    const uint32_t *child = child_find(system, number, index, shared);
+    if (!child || *child == OL_NIL) return OL_NIL;
+    if (!ol_is_bare(*child) && ol_anon_at(system, *child)->refs > 1) *shared = true;
+    return *child;
+}
+
+uint32_t ol_overlay_anon(struct ol_system *system, uint32_t number, uint64_t index)
+{
+    bool shared;
+    uint32_t *child = child_find(system, number, index, &shared);
+    return ol_is_bare(*child) ? child_anon(system, child) : *child;
+}
+
+bool ol_overlay_bare(struct ol_system *system, uint32_t number, uint64_t index, uint32_t anon, ol_slot slot)
+{
+    bool shared; /* the node may be: all who see it see the slot instead */
+    uint32_t *child = child_find(system, number, index, &shared);
+    if (!child || *child != anon || ol_is_bare(slot) || ol_anon_at(system, anon)->refs != 1) return false;
+    *child = slot | OL_BARE_SLOT;
+    ol_pool_delete(&system->anons, anon);
+    system->bare++;
+    return true;
 }
 
 uint32_t ol_overlay_next(const struct ol_system *system, uint32_t number, uint64_t *index, uint64_t last)
@@ -244,7 +315,7 @@ static enum ol_status node_clear(struct ol_system *system, uint32_t *at, uint32_
         uint32_t *child = &node->child[i];
         if (*child == OL_NIL) continue;
         if (height == 0) {
-            ol_anon_unref(system, *child);
+            child_drop(system, *child);
             *child = OL_NIL;
         } else {
             const uint64_t base = i << shift, top = base + (1ULL << shift) - 1;

@@ -278,10 +278,10 @@ static bool is_reservable(const struct ol_system *system, const struct ol_region
     if (first < region->first || last > region->last) return false;
     uint64_t index = region->offset + (first - region->first);
     const uint64_t wanted = region->offset + (page - region->first), end = index + (1ULL << order);
-    uint32_t anon;
-    for (; (anon = ol_overlay_next(system, region->overlay, &index, end - 1)) != OL_NIL; index++) {
+    uint32_t child;
+    for (; (child = ol_overlay_next(system, region->overlay, &index, end - 1)) != OL_NIL; index++) {
         bool shared;
-        if (index == wanted || ol_anon_at(system, anon)->state != OL_ANON_RESIDENT) continue;
+        if (index == wanted || ol_child_state(system, child) != OL_ANON_RESIDENT) continue;
         (void)ol_overlay_lookup(system, region->overlay, index, &shared);
         if (!shared) return false;
     }

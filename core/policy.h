@@ -104,7 +104,8 @@ struct ol_policy {
     ol_frame_no (*remember)(void *core, ol_frame_no frame); /* c: */
     ol_frame_no (*recall)(void *core, ol_frame_no frame);   /* c: */
     void (*forget)(void *core, ol_frame_no ghost);          /* c: */
-    /* Service: a number that the page in the frame keeps, in memory and out of it. */
+    /* Service for OL_NEEDS_GHOSTS and OL_NEEDS_EXACT: a number that the page in the frame keeps, in memory and out of
+     * it. */
     uint32_t (*page_of)(void *core, ol_frame_no frame); /* c: */
 };
 

@@ -6,10 +6,42 @@
  */
 #include "core/internal.h"
 
+enum { SPACES_SEARCHED = 4 };
+
 /* Frames that a fault could have now, less what is used beyond the budget. */
 static int64_t available(struct ol_system *system)
 {
     return (int64_t)system->budget - system->in_use - system->lent + system->standby.count;
+}
+
+/* The swapped page's slot stands for it, if the node that holds the page is found: where the page was last mapped. Of
+ * many spaces not all are searched. */
+static bool becomes_bare(struct ol_system *system, const struct ol_frame *frame)
+{
+    const uint64_t page = ol_frame_page(frame);
+    const struct ol_space *space = system->first_space;
+    if (system->keeps_anons || ol_anon_at(system, frame->anon)->refs != 1) return false;
+    for (int i = 0; i < SPACES_SEARCHED && space; i++, space = space->next) {
+        const uint32_t number = ol_region_find(space, page);
+        if (number == OL_NIL) continue;
+        const struct ol_region *region = ol_region_at(system, number);
+        const uint64_t index = region->offset + (page - region->first);
+        if (ol_overlay_bare(system, region->overlay, index, frame->anon, frame->slot)) return true;
+    }
+    return false;
+}
+
+/* The page's contents are where frame->slot says from now on, or are zeros. */
+static void page_leaves(struct ol_system *system, const struct ol_frame *frame)
+{
+    struct ol_anon *anon = ol_anon_at(system, frame->anon);
+    if (frame->slot != OL_NO_SLOT) {
+        system->swap.left[frame->slot] = ol_eviction_clock(system);
+        system->count.pages_swapped++;
+        if (becomes_bare(system, frame)) return;
+    }
+    anon->state = frame->slot == OL_NO_SLOT ? OL_ANON_ZERO : OL_ANON_SWAPPED;
+    anon->where = frame->slot;
 }
 
 /* Takes the oldest standby frame from its page, which then lives at the pager or is zeros; the frame is BUSY. */
@@ -17,17 +49,10 @@ static ol_frame_no evict(struct ol_system *system)
 {
     const ol_frame_no number = system->standby.head;
     struct ol_frame *frame = &system->frame[number];
-    struct ol_anon *anon = ol_anon_at(system, frame->anon);
-    OL_ASSERT(system, anon->where == number && !(frame->flags & (OL_FRAME_MAPPED | OL_FRAME_DIRTY)), "I3");
+    OL_ASSERT(system, ol_anon_at(system, frame->anon)->where == number, "I2");
+    OL_ASSERT(system, !(frame->flags & (OL_FRAME_MAPPED | OL_FRAME_DIRTY)), "I3");
     ol_frame_list_remove(system, &system->standby, number);
-    if (frame->slot == OL_NO_SLOT) {
-        anon->state = OL_ANON_ZERO;
-    } else {
-        anon->state = OL_ANON_SWAPPED;
-        anon->left = ol_eviction_clock(system);
-        system->count.pages_swapped++;
-    }
-    anon->where = frame->slot;
+    page_leaves(system, frame);
     system->count.evictions++;
     if (!(frame->flags & OL_FRAME_WRITTEN)) system->count.evictions_clean++;
     frame->state = OL_FRAME_BUSY;

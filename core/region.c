@@ -23,15 +23,20 @@ static uint64_t pages_of(const struct ol_region *region)
     return region->last - region->first + 1;
 }
 
-uint32_t ol_region_lookup(struct ol_space *space, uint64_t page)
+uint32_t ol_region_find(const struct ol_space *space, uint64_t page)
 {
     if (space->recent != OL_NIL) {
         const struct ol_region *recent = ol_region_at(space->system, space->recent);
         if (recent->first <= page && page <= recent->last) return space->recent;
     }
     const uint32_t number = ol_region_tree_at_or_above(space->system, space->root, page);
-    if (number == OL_NIL || ol_region_at(space->system, number)->first > page) return OL_NIL;
-    space->recent = number;
+    return number == OL_NIL || ol_region_at(space->system, number)->first > page ? OL_NIL : number;
+}
+
+uint32_t ol_region_lookup(struct ol_space *space, uint64_t page)
+{
+    const uint32_t number = ol_region_find(space, page);
+    if (number != OL_NIL) space->recent = number;
     return number;
 }
 

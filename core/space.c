@@ -118,8 +118,9 @@ static bool node_is_wired(const struct ol_system *system, uint32_t number, uint3
             if (node_is_wired(system, node->child[i], height - 1)) return true;
             continue;
         }
-        const struct ol_anon *anon = ol_anon_at(system, node->child[i]);
-        if (anon->state == OL_ANON_RESIDENT && system->frame[anon->where].wires) return true;
+        const uint32_t page = node->child[i];
+        if (ol_child_state(system, page) == OL_ANON_RESIDENT && system->frame[ol_child_where(system, page)].wires)
+            return true;
     }
     return false;
 }

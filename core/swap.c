@@ -4,21 +4,35 @@
 
 enum { CLUSTER_SLOTS = 64, CLUSTER_ROOM = 16 };
 
+static const size_t cluster_bytes = sizeof(uint64_t) + CLUSTER_SLOTS * sizeof(uint8_t); /* of metadata */
+
+/* Of both tables, one behind the other. */
+static size_t tables_bytes(const struct ol_swap *swap)
+{
+    return swap->clusters * cluster_bytes;
+}
+
+uint64_t ol_swap_metadata_bytes(const struct ol_swap *swap)
+{
+    return swap->high_water * (uint64_t)cluster_bytes;
+}
+
 enum ol_status ol_swap_init(struct ol_system *system)
 {
     struct ol_swap *swap = &system->swap;
     swap->capacity = system->pager ? system->pager->capacity : 0;
     swap->clusters = swap->capacity / CLUSTER_SLOTS + (swap->capacity % CLUSTER_SLOTS != 0);
     if (!swap->clusters) return OL_OK;
-    swap->used = system->port.metadata_alloc(system->port.context, (size_t)swap->clusters * sizeof(*swap->used));
-    return swap->used ? OL_OK : OL_E_NO_META;
+    swap->used = system->port.metadata_alloc(system->port.context, tables_bytes(swap));
+    if (!swap->used) return OL_E_NO_META;
+    swap->left = (uint8_t *)(swap->used + swap->clusters);
+    return OL_OK;
 }
 
 void ol_swap_destroy(struct ol_system *system)
 {
     struct ol_swap *swap = &system->swap;
-    if (swap->used)
-        system->port.metadata_free(system->port.context, swap->used, (size_t)swap->clusters * sizeof(*swap->used));
+    if (swap->used) system->port.metadata_free(system->port.context, swap->used, tables_bytes(swap));
 }
 
 /* The bits of a cluster that stand for no slot, because capacity ends within it, count as used. */

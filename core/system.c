@@ -129,6 +129,7 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
         .forget = ol_ghost_forget,
         .page_of = ol_page_of,
     };
+    system->keeps_anons = config->policy->needs & (OL_NEEDS_GHOSTS | OL_NEEDS_EXACT);
     ol_frame_list_init(&system->free);
     ol_frame_list_init(&system->cold);
     ol_frame_list_init(&system->modified);
@@ -160,10 +161,10 @@ void ol_system_statistics(struct ol_system *system, struct ol_statistics *out)
     out->frames_standby = system->standby.count;
     out->frames_lent = system->lent;
     out->frames_over_budget = taken > system->budget ? taken - system->budget : 0;
-    out->pages = system->anons.live;
+    out->pages = system->anons.live + system->bare;
     out->metadata_bytes = sizeof(*system) + ol_pool_bytes(&system->anons) + ol_pool_bytes(&system->nodes) +
                           ol_pool_bytes(&system->overlays) + ol_pool_bytes(&system->regions) +
-                          ol_pool_bytes(&system->spaces) + (uint64_t)system->swap.high_water * sizeof(uint64_t) +
+                          ol_pool_bytes(&system->spaces) + ol_swap_metadata_bytes(&system->swap) +
                           (uint64_t)system->frames_fresh * (sizeof(struct ol_frame) + entry_bytes) +
                           (system->physical ? system->physical->bytes : 0) +
                           (uint64_t)system->ghosts.fresh * (entry_bytes + 2 * sizeof(uint32_t));

@@ -2,8 +2,8 @@
 /* Wiring, and where a page is. */
 #include "core/internal.h"
 
-/* The page's anon, or OL_NIL. */
-static uint32_t anon_of(struct ol_space *space, uint64_t page)
+/* The page's anon or bare slot, or OL_NIL. */
+static uint32_t child_of(struct ol_space *space, uint64_t page)
 {
     const uint32_t number = ol_region_lookup(space, page);
     if (number == OL_NIL) return OL_NIL;
@@ -15,9 +15,9 @@ static uint32_t anon_of(struct ol_space *space, uint64_t page)
 /* The frame of a resident page, or OL_NO_FRAME. */
 static ol_frame_no resident_frame(struct ol_space *space, uint64_t page)
 {
-    const uint32_t anon = anon_of(space, page);
-    if (anon == OL_NIL || ol_anon_at(space->system, anon)->state != OL_ANON_RESIDENT) return OL_NO_FRAME;
-    return ol_anon_at(space->system, anon)->where;
+    const uint32_t child = child_of(space, page);
+    if (child == OL_NIL || ol_child_state(space->system, child) != OL_ANON_RESIDENT) return OL_NO_FRAME;
+    return ol_child_where(space->system, child);
 }
 
 static void unwire_locked(struct ol_space *space, uint64_t first, uint64_t pages)
@@ -57,9 +57,9 @@ enum ol_residence ol_page_residence(struct ol_space *space, ol_va va)
     struct ol_system *system = space->system;
     enum ol_residence residence = OL_ABSENT;
     ol_lock(system);
-    const uint32_t anon = anon_of(space, va >> system->is.page_shift);
-    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_RESIDENT) residence = OL_RESIDENT;
-    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) residence = OL_SWAPPED;
+    const uint32_t child = child_of(space, va >> system->is.page_shift);
+    if (child != OL_NIL && ol_child_state(system, child) == OL_ANON_RESIDENT) residence = OL_RESIDENT;
+    if (child != OL_NIL && ol_child_state(system, child) == OL_ANON_SWAPPED) residence = OL_SWAPPED;
     ol_unlock(system);
     return residence;
 }
@@ -69,8 +69,8 @@ ol_slot ol_page_slot(struct ol_space *space, ol_va va)
     struct ol_system *system = space->system;
     ol_slot slot = OL_NO_SLOT;
     ol_lock(system);
-    const uint32_t anon = anon_of(space, va >> system->is.page_shift);
-    if (anon != OL_NIL && ol_anon_at(system, anon)->state == OL_ANON_SWAPPED) slot = ol_anon_at(system, anon)->where;
+    const uint32_t child = child_of(space, va >> system->is.page_shift);
+    if (child != OL_NIL && ol_child_state(system, child) == OL_ANON_SWAPPED) slot = ol_child_where(system, child);
     ol_unlock(system);
     return slot;
 }

@@ -16,7 +16,8 @@ enum { PAGE_BYTES = 4096, CLUSTER = 64, RW = OL_READ | OL_WRITE };
 
 static struct ol_bed bed;
 
-static void create(uint32_t capacity, uint32_t frames, uint32_t low, uint32_t high)
+static void create_with(const struct ol_policy_ops *policy, uint32_t capacity, uint32_t frames, uint32_t low,
+                        uint32_t high)
 {
     const struct ol_pager_memory_options memory = {
         .page_bytes = PAGE_BYTES, .capacity = capacity, .max_pages = capacity, .keep = true};
@@ -24,9 +25,14 @@ static void create(uint32_t capacity, uint32_t frames, uint32_t low, uint32_t hi
                                            .frames_max = frames,
                                            .low = low,
                                            .high = high,
-                                           .policy = &ol_policy_fifo,
+                                           .policy = policy,
                                            .pager = ol_pager_memory_create(&memory)};
     assert_int_equal(ol_bed_create(ol_testbeds[0], &options, &bed), OL_OK);
+}
+
+static void create(uint32_t capacity, uint32_t frames, uint32_t low, uint32_t high)
+{
+    create_with(&ol_policy_fifo, capacity, frames, low, high);
 }
 
 static void destroy(void)
@@ -137,8 +143,9 @@ static ol_slot slot_of(struct ol_space *space, uint64_t index)
 {
     bool shared;
     const struct ol_region *region = ol_region_at(bed.system, space->root);
-    const struct ol_anon *anon = ol_anon_at(bed.system, ol_overlay_lookup(bed.system, region->overlay, index, &shared));
-    return anon->state == OL_ANON_SWAPPED ? anon->where : bed.system->frame[anon->where].slot;
+    const uint32_t child = ol_overlay_lookup(bed.system, region->overlay, index, &shared);
+    const uint32_t where = ol_child_where(bed.system, child);
+    return ol_child_state(bed.system, child) == OL_ANON_SWAPPED ? where : bed.system->frame[where].slot;
 }
 
 /* Pages written one after another, in whatever order within a cluster's worth, lie one after another in swap. */
@@ -167,6 +174,116 @@ static void test_neighbours_in_memory_are_neighbours_in_swap(void **state)
     destroy();
 }
 
+enum { BARE_FRAMES = 64, BARE_PAGES = 1024 };
+
+static void access_page(struct ol_space *space, ol_va va, unsigned access, unsigned char expected)
+{
+    unsigned char value = expected;
+    assert_int_equal(bed.kind->access(bed.machine, space, va, access, &value), OL_OK);
+    assert_int_equal(value, expected);
+}
+
+static unsigned char stamp_of(uint64_t page)
+{
+    return (unsigned char)(page % 251 + 1);
+}
+
+/* A space of BARE_PAGES pages that were written, of which BARE_FRAMES have a frame. */
+static struct ol_space *written_space(ol_va *base)
+{
+    struct ol_space *space;
+    assert_int_equal(ol_bed_space(&bed, 4 * BARE_PAGES, &space, base), OL_OK);
+    assert_int_equal(ol_region_map(space, *base, BARE_PAGES, RW, OL_MAP_FIXED, NULL), OL_OK);
+    for (uint64_t page = 0; page < BARE_PAGES; page++)
+        access_page(space, *base + page * PAGE_BYTES, OL_WRITE, stamp_of(page));
+    assert_null(ol_check(bed.system));
+    return space;
+}
+
+static void expect_counts(uint64_t pages, uint32_t anons)
+{
+    struct ol_statistics now;
+    ol_system_statistics(bed.system, &now);
+    assert_int_equal(now.pages, pages);
+    assert_int_equal(bed.system->anons.live, anons);
+    assert_int_equal(bed.system->bare, pages - anons);
+    assert_null(ol_check(bed.system));
+}
+
+/* There are as many anons as pages with a frame, and never were more; what comes back has one again. */
+static void test_swapped_pages_have_no_anons(void **state)
+{
+    (void)state;
+    ol_va base;
+    create(4096, BARE_FRAMES, 0, 0);
+    struct ol_space *space = written_space(&base);
+    for (uint64_t page = 0; page < BARE_PAGES; page++)
+        access_page(space, base + page * PAGE_BYTES, OL_READ, stamp_of(page));
+    expect_counts(BARE_PAGES, BARE_FRAMES);
+    assert_in_range(bed.system->anons.used, BARE_FRAMES, BARE_FRAMES + 2);
+    assert_int_equal(bed.system->count.pages_peak, BARE_PAGES);
+    assert_int_equal(ol_space_discard(space, base, BARE_PAGES / 2), OL_OK);
+    expect_counts(BARE_PAGES / 2, BARE_FRAMES);
+    assert_int_equal(bed.system->swap.count, bed.system->bare + BARE_FRAMES); /* those in memory keep their copy */
+    destroy();
+}
+
+/* Whose last mapping was elsewhere keeps its anon; nothing else differs. */
+static void test_moved_pages_keep_their_anons(void **state)
+{
+    (void)state;
+    ol_va base;
+    create(4096, BARE_FRAMES, 0, 0);
+    struct ol_space *space = written_space(&base);
+    const ol_va to = base + (ol_va)2 * BARE_PAGES * PAGE_BYTES;
+    assert_int_equal(ol_region_move(space, base, BARE_PAGES, to, BARE_PAGES), OL_OK);
+    for (uint64_t page = 0; page < BARE_FRAMES; page++) /* evicts what was resident when it moved */
+        access_page(space, to + page * PAGE_BYTES, OL_READ, stamp_of(page));
+    expect_counts(BARE_PAGES, 2 * BARE_FRAMES);
+    for (uint64_t page = 0; page < BARE_PAGES; page++)
+        access_page(space, to + page * PAGE_BYTES, OL_READ, stamp_of(page));
+    expect_counts(BARE_PAGES, BARE_FRAMES);
+    destroy();
+}
+
+/* A fork shares nodes, bare slots and all; who writes gives the pages of a node anons, to share them one by one. */
+static void test_bare_slots_are_shared_as_anons(void **state)
+{
+    (void)state;
+    ol_va base;
+    struct ol_space *child;
+    create(4096, BARE_FRAMES, 0, 0);
+    struct ol_space *parent = written_space(&base);
+    assert_int_equal(ol_space_fork(parent, &child), OL_OK);
+    expect_counts(BARE_PAGES, BARE_FRAMES);
+    access_page(child, base, OL_WRITE, 255);
+    /* The page and its copy took two frames, whose pages are bare now; 63 of the node are swapped and have anons. */
+    expect_counts(BARE_PAGES + 1, BARE_FRAMES + OL_NODE_SLOTS - 1);
+    for (uint64_t page = 0; page < BARE_PAGES; page++) {
+        access_page(parent, base + page * PAGE_BYTES, OL_READ, stamp_of(page));
+        access_page(child, base + page * PAGE_BYTES, OL_READ, page ? stamp_of(page) : 255);
+    }
+    assert_null(ol_check(bed.system));
+    ol_space_destroy(child);
+    for (uint64_t page = 0; page < BARE_PAGES; page++)
+        access_page(parent, base + page * PAGE_BYTES, OL_READ, stamp_of(page));
+    expect_counts(BARE_PAGES, BARE_FRAMES);
+    destroy();
+}
+
+/* Ghosts are keyed by anons. */
+static void test_policies_that_remember_keep_anons(void **state)
+{
+    (void)state;
+    ol_va base;
+    create_with(&ol_policy_s3_fifo, 4096, BARE_FRAMES, 0, 0);
+    struct ol_space *space = written_space(&base);
+    for (uint64_t page = 0; page < BARE_PAGES; page++)
+        access_page(space, base + page * PAGE_BYTES, OL_READ, stamp_of(page));
+    expect_counts(BARE_PAGES, BARE_PAGES);
+    destroy();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +292,10 @@ int main(void)
         cmocka_unit_test(test_random_allocation),
         cmocka_unit_test(test_large_requests_avoid_crumbs),
         cmocka_unit_test(test_neighbours_in_memory_are_neighbours_in_swap),
+        cmocka_unit_test(test_swapped_pages_have_no_anons),
+        cmocka_unit_test(test_moved_pages_keep_their_anons),
+        cmocka_unit_test(test_bare_slots_are_shared_as_anons),
+        cmocka_unit_test(test_policies_that_remember_keep_anons),
     };
     return cmocka_run_group_tests_name("core swap", tests, NULL, NULL);
 }

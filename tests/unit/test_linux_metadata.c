@@ -87,10 +87,10 @@ static void test_bytes_per_page(void **state)
         bool encrypt;
         double resident_most, swapped_most;
     } homes[] = {
-        {"file", false, 62, 18},
-        {"file", true, 62, 38},
-        {"compressed", false, 62, 56},
-        {"compressed,file", false, 62, 56},
+        {"file", false, 62, 11},
+        {"file", true, 62, 32},
+        {"compressed", false, 62, 22},
+        {"compressed,file", false, 62, 24},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(homes) / sizeof(*homes); i++) {
