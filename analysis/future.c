@@ -7,7 +7,7 @@
 
 #include "trace/grow.h"
 
-enum { FIRST = 1 << 20 };
+enum { FIRST = 1 << 20, TRIED = 1 << 18 /* elements, of which it is counted how many could be merged */ };
 
 struct ol_future {
     uint32_t *pages;
@@ -18,11 +18,25 @@ struct ol_future {
     size_t count, capacity;
     size_t pages_capacity; /* of `last` */
     uint32_t pages_total;
+
+    /* Merging. A generation is a part of the trace with references to `generation_pages` pages, half as many as there
+     * are frames, so that what was referenced in this one or in the one before is a hit in any case. References to a
+     * page with an element from open_from on are merged with it: since then, all were such hits. */
+    uint32_t generation_pages;             /* 0: nothing is merged */
+    uint32_t pages_left;                   /* until the generation ends */
+    uint32_t generation_from, before_from; /* where this one begins, and the one before */
+    uint32_t open_from;                    /* UINT32_MAX: nothing is merged */
+    uint32_t could_merge;                  /* elements so far */
+    bool merging;                          /* else it is only counted what could be */
 };
 
-struct ol_future *ol_future_create(void)
+struct ol_future *ol_future_create(uint32_t frames)
 {
-    return calloc(1, sizeof(struct ol_future));
+    struct ol_future *const future = calloc(1, sizeof(*future));
+    if (!future) return NULL;
+    future->generation_pages = future->pages_left = frames / 2;
+    if (!future->generation_pages) future->open_from = UINT32_MAX;
+    return future;
 }
 
 void ol_future_destroy(struct ol_future *future)
@@ -66,27 +80,24 @@ static bool make_room(struct ol_future *future, size_t count, uint32_t pages_tot
 }
 
 /* Arrays that most traces do without begin to exist when something is to be kept in them. */
-static bool keep_details(struct ol_future *future, const struct ol_batch *batch)
+static bool make_details(struct ol_future *future, const struct ol_batch *batch)
 {
-    if (batch->counts && !future->counts) {
+    if ((batch->counts || future->merging) && !future->counts) {
         if (!grow(&future->counts, 0, future->capacity, sizeof(uint32_t))) return false;
         for (size_t i = 0; i < future->count; i++) future->counts[i] = 1;
     }
-    if (batch->written && !future->written && !grow(&future->written, 0, future->capacity, 1)) return false;
-    for (size_t i = 0; future->counts && i < batch->count; i++)
-        future->counts[future->count + i] = batch->counts ? batch->counts[i] : 1;
-    if (batch->written) memcpy(future->written + future->count, batch->written, batch->count);
-    return true;
+    return !batch->written || future->written || grow(&future->written, 0, future->capacity, 1);
 }
 
-bool ol_future_add(struct ol_future *future, const struct ol_batch *batch)
+/* Elements that nothing is merged with. */
+static void append_all(struct ol_future *future, const struct ol_batch *batch)
 {
-    if (batch->count >= UINT32_MAX - 1 - future->count) return false;
-    if (!make_room(future, future->count + batch->count, batch->pages_total) || !keep_details(future, batch))
-        return false;
     uint32_t *const next = future->next, *const last = future->last;
     uint32_t at = (uint32_t)future->count;
     memcpy(future->pages + at, batch->pages, batch->count * sizeof(uint32_t));
+    for (size_t i = 0; future->counts && i < batch->count; i++)
+        future->counts[at + i] = batch->counts ? batch->counts[i] : 1;
+    if (batch->written) memcpy(future->written + at, batch->written, batch->count);
     for (size_t i = 0; i < batch->count; i++, at++) {
         const uint32_t page = batch->pages[i], before = last[page];
         if (before) next[before - 1] = at;
@@ -94,6 +105,49 @@ bool ol_future_add(struct ol_future *future, const struct ol_batch *batch)
         last[page] = at + 1;
     }
     future->count += batch->count;
+}
+
+/* An element whose page was referenced last in the element of index `before` - 1, if not 0. */
+static void append(struct ol_future *future, uint32_t page, uint32_t before, uint32_t count)
+{
+    const uint32_t at = (uint32_t)future->count++;
+    if (before) future->next[before - 1] = at;
+    future->next[at] = UINT32_MAX;
+    future->last[page] = at + 1;
+    future->pages[at] = page;
+    if (future->counts) future->counts[at] = count;
+    if (before <= future->before_from) future->open_from = at; /* maybe a fault */
+    if (before > future->generation_from || --future->pages_left) return;
+    future->pages_left = future->generation_pages;
+    future->before_from = future->generation_from;
+    future->generation_from = future->open_from = at + 1;
+}
+
+static void merge(struct ol_future *future, const struct ol_batch *batch)
+{
+    const uint32_t *const last = future->last;
+    uint32_t *const counts = future->merging ? future->counts : NULL;
+    for (size_t i = 0; i < batch->count; i++) {
+        const uint32_t page = batch->pages[i], before = last[page], count = batch->counts ? batch->counts[i] : 1;
+        const bool could = before > future->open_from;
+        if (could && counts && counts[before - 1] <= UINT32_MAX - count) counts[before - 1] += count;
+        else append(future, page, before, count);
+        future->could_merge += could;
+        if (batch->written) future->written[last[page] - 1] |= batch->written[i];
+    }
+}
+
+bool ol_future_add(struct ol_future *future, const struct ol_batch *batch)
+{
+    if (batch->count >= UINT32_MAX - 1 - future->count) return false;
+    if (!future->merging && future->open_from != UINT32_MAX && future->count >= TRIED) {
+        future->merging = future->could_merge > future->count / 8;
+        if (!future->merging) future->open_from = UINT32_MAX;
+    }
+    if (!make_room(future, future->count + batch->count, batch->pages_total) || !make_details(future, batch))
+        return false;
+    if (future->open_from == UINT32_MAX) append_all(future, batch);
+    else merge(future, batch);
     future->pages_total = batch->pages_total;
     return true;
 }

@@ -39,14 +39,18 @@ static bool run_all(struct ol_ideal **machines, unsigned count, const struct ol_
 /* Two passes, the first of which finds out what comes next. */
 static bool replay_with_future(struct ol_stream *stream, struct ol_ideal **machines, unsigned count)
 {
-    struct ol_future *const future = ol_future_create();
+    uint32_t least = UINT32_MAX;
+    for (unsigned i = 0; i < count; i++)
+        if (ol_ideal_frames(machines[i]) < least) least = ol_ideal_frames(machines[i]);
+    struct ol_future *const future = ol_future_create(least);
     struct ol_batch batch = {0};
     bool good = future != NULL;
     if (!good) ol_error("no memory to simulate with");
     while (good && (good = ol_stream_next(stream, &batch)) && batch.count) {
         good = ol_future_add(future, &batch);
         if (!good)
-            ol_error("the trace is too long to look into its future: it must fit into memory, 8 bytes a reference");
+            ol_error(
+                "the trace is too long to look into its future: it must fit into memory, up to 12 bytes a reference");
     }
     for (size_t at = 0; good; at += batch.count) {
         ol_future_batch(future, at, OL_NUMBERING_BATCH_MAX, &batch);

@@ -81,7 +81,7 @@ bool ol_mrc_lru(const struct ol_mrc *mrc, struct ol_stream *stream)
 
 bool ol_mrc_opt(const struct ol_mrc *mrc, struct ol_stream *stream)
 {
-    struct ol_future *const future = ol_future_create();
+    struct ol_future *const future = ol_future_create(0);
     struct totals totals = {0};
     struct ol_batch batch = {0};
     bool good = future || ol_mrc_out_of_memory();

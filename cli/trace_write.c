@@ -123,7 +123,7 @@ static void *oracle_create(const char *path, unsigned shift)
     errno = ENOMEM;
     if (!oracle) return NULL;
     oracle->numbering = ol_numbering_create();
-    oracle->future = ol_future_create();
+    oracle->future = ol_future_create(0);
     if (oracle->numbering && oracle->future) oracle->file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
     if (oracle->file) return oracle;
     const int cause = errno;

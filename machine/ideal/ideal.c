@@ -141,6 +141,11 @@ void ol_ideal_destroy(struct ol_ideal *ideal)
     free(ideal);
 }
 
+uint32_t ol_ideal_frames(const struct ol_ideal *ideal)
+{
+    return ideal->policy.frames;
+}
+
 /* --- account ----------------------------------------------------------------------------------------------------- */
 
 /* Counts the elements of the batch before `end` as references. */

@@ -29,6 +29,8 @@ enum ol_status ol_ideal_create(const struct ol_policy_ops *policy, const char *p
                                struct ol_ideal **out);
 void ol_ideal_destroy(struct ol_ideal *ideal);
 
+uint32_t ol_ideal_frames(const struct ol_ideal *ideal);
+
 /* Makes references; batch->future must be there if the policy needs it. OL_E_NO_META: nothing was done. */
 enum ol_status ol_ideal_run(struct ol_ideal *ideal, const struct ol_batch *batch);
 

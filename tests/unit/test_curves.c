@@ -102,7 +102,7 @@ static void test_random(void **state)
     enum { LENGTH = 20000, PAGES = 90 };
     static uint32_t pages[LENGTH], counts[LENGTH];
     for (unsigned kind = 0; kind < 4; kind++) {
-        struct curves curves = {.trace = ol_future_create()};
+        struct curves curves = {.trace = ol_future_create(0)};
         uint32_t number[PAGES], known = 0;
         uint64_t seed = 3 + kind;
         memset(number, 0xff, sizeof(number));
@@ -164,7 +164,7 @@ static void read_trace(const char *path, struct curves *curves)
     struct ol_batch batch;
     char message[256];
     size_t read;
-    *curves = (struct curves){.trace = ol_future_create()};
+    *curves = (struct curves){.trace = ol_future_create(0)};
     assert_int_equal(ol_trace_open(path, &options, &trace, message, sizeof(message)), OL_TRACE_OK);
     while (ol_trace_read(trace, references, OL_NUMBERING_BATCH_MAX, &read) == OL_TRACE_OK && read) {
         assert_true(ol_numbering_add(numbering, references, read, PAGE_SHIFT, &batch));
@@ -201,6 +201,92 @@ static void test_recorded(void **state)
     assert_true(curves.pages > 700);
     compare(&curves, 61);
     release(&curves);
+}
+
+/* --- OPT of a trace that is made shorter ---------------------------------------------------------------------------
+ */
+
+enum { MERGED_LENGTH = 600000, MERGED_PAGES = 3000 };
+
+/* What OPT counts in so many frames, of a trace kept for machines of `kept_for` frames; *elements is its length then.
+ */
+static struct ol_ideal_counters opt_counters(const struct ol_batch *trace, uint32_t frames, uint32_t kept_for,
+                                             size_t *elements)
+{
+    struct ol_future *const future = ol_future_create(kept_for);
+    struct ol_ideal_counters counters;
+    struct ol_ideal *ideal;
+    struct ol_batch batch;
+    assert_non_null(future);
+    for (size_t at = 0; at < trace->count; at += batch.count) {
+        batch = *trace;
+        batch.count = trace->count - at < 4000 ? trace->count - at : 4000;
+        batch.pages += at;
+        if (batch.counts) batch.counts += at;
+        if (batch.written) batch.written += at;
+        assert_true(ol_future_add(future, &batch));
+    }
+    assert_int_equal(ol_ideal_create(&ol_policy_opt, NULL, frames, &ideal), OL_OK);
+    for (*elements = 0;; *elements += batch.count) {
+        ol_future_batch(future, *elements, 4096, &batch);
+        if (!batch.count) break;
+        assert_int_equal(ol_ideal_run(ideal, &batch), OL_OK);
+    }
+    ol_ideal_get_counters(ideal, &counters);
+    ol_ideal_destroy(ideal);
+    ol_future_destroy(future);
+    return counters;
+}
+
+/* References to a few pages that slowly become others, with far ones among them. At last all pages are written once, so
+ * that those of which none is wanted again, and any may leave, are alike. */
+static void make_local(uint32_t *pages, uint32_t *counts, uint8_t *written)
+{
+    uint64_t seed = 11;
+    for (uint32_t i = 0; i < MERGED_LENGTH; i++) {
+        const uint64_t near = 2 + i / 1000 % 40, far = ol_random_below(&seed, 30) == 0;
+        const uint64_t page = far ? ol_random_below(&seed, MERGED_PAGES) : i / 3000 * 17 + ol_random_below(&seed, near);
+        pages[i] = (uint32_t)(page % MERGED_PAGES);
+        counts[i] = ol_random_below(&seed, 50) ? 1 + (uint32_t)ol_random_below(&seed, 3) : UINT32_MAX - 1;
+        written[i] = ol_random_below(&seed, 9) == 0;
+    }
+    for (uint32_t i = 0; i < MERGED_PAGES; i++) {
+        pages[MERGED_LENGTH - 1 - i] = i;
+        written[MERGED_LENGTH - 1 - i] = 1;
+    }
+}
+
+static void test_opt_of_merged_trace(void **state)
+{
+    (void)state;
+    static uint32_t pages[MERGED_LENGTH], counts[MERGED_LENGTH];
+    static uint8_t written[MERGED_LENGTH];
+    static const uint32_t frames[] = {2, 3, 7, 40, 100, 500, MERGED_PAGES};
+    size_t shortest = MERGED_LENGTH;
+    make_local(pages, counts, written);
+    for (unsigned kind = 0; kind < 3; kind++) {
+        const struct ol_batch trace = {.pages = pages,
+                                       .counts = kind == 1 ? counts : NULL,
+                                       .written = kind ? written : NULL,
+                                       .count = MERGED_LENGTH,
+                                       .pages_total = MERGED_PAGES};
+        for (size_t i = 0; i < sizeof(frames) / sizeof(*frames); i++) {
+            size_t all, elements;
+            const struct ol_ideal_counters right = opt_counters(&trace, frames[i], 0, &all);
+            const uint32_t least = i ? frames[i] - frames[i] % 3 : frames[i];
+            const struct ol_ideal_counters got = opt_counters(&trace, frames[i], least, &elements);
+            assert_int_equal(all, MERGED_LENGTH);
+            assert_int_equal(got.references, right.references);
+            assert_int_equal(got.faults, right.faults);
+            assert_int_equal(got.faults_first, right.faults_first);
+            assert_int_equal(got.evictions, right.evictions);
+            assert_int_equal(got.writebacks, right.writebacks);
+            assert_int_equal(got.resident_sum, right.resident_sum);
+            assert_int_equal(got.resident_peak, right.resident_peak);
+            if (elements < shortest) shortest = elements;
+        }
+    }
+    assert_true(shortest < 2 * MERGED_LENGTH / 3); /* some of it was merged; the first part never is */
 }
 
 /* The exact curve lies within the bound at 99 of 100 sizes, and the bound is no wider than it must be. */
@@ -322,7 +408,7 @@ static void make_trace(struct curves *curves, unsigned length, unsigned pages)
         page[i] = number[which];
     }
     const struct ol_batch batch = {.pages = page, .count = length, .pages_total = known};
-    *curves = (struct curves){.trace = ol_future_create()};
+    *curves = (struct curves){.trace = ol_future_create(0)};
     add(curves, &batch);
     count(curves);
     free(number);
@@ -349,8 +435,10 @@ static void test_sample_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random), cmocka_unit_test(test_large), cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_sample), cmocka_unit_test(test_whole), cmocka_unit_test(test_sample_size),
+        cmocka_unit_test(test_random),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_recorded),    cmocka_unit_test(test_opt_of_merged_trace),
+        cmocka_unit_test(test_sample),      cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_sample_size),
     };
     return cmocka_run_group_tests_name("curves", tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static struct ol_ideal_counters ideal_counters(const char *name, uint32_t frames
     struct ol_ideal *ideal;
     assert_non_null(policy);
     assert_int_equal(ol_ideal_create(policy, parameters, frames, &ideal), OL_OK);
-    struct ol_future *future = ol_future_create();
+    struct ol_future *future = ol_future_create(0);
     const struct ol_batch whole = {
         .pages = trace.page, .written = trace.written, .count = trace.length, .pages_total = MODEL_PAGES};
     assert_true(ol_future_add(future, &whole));
@@ -136,7 +136,7 @@ static void test_inclusion(void **state)
     static const struct ol_policy_ops *const stacks[] = {&ol_policy_lru, &ol_policy_opt};
     for (unsigned at = 0; at < 2 * KINDS; at++) {
         struct ol_ideal *ideal[FRAMES_MAX];
-        struct ol_future *future = ol_future_create();
+        struct ol_future *future = ol_future_create(0);
         struct ol_batch batch;
         uint64_t before[FRAMES_MAX] = {0};
         make_trace(at / 2, 70 + at / 2);
@@ -193,7 +193,7 @@ static void test_counts(void **state)
         for (uint32_t frames = 1; frames < FRAMES_MAX; frames += 5) {
             struct ol_ideal *ideal;
             struct ol_ideal_counters counters;
-            struct ol_future *future = ol_future_create();
+            struct ol_future *future = ol_future_create(0);
             struct ol_batch batch = {.pages = pages, .counts = counts, .count = count, .pages_total = MODEL_PAGES};
             assert_true(ol_future_add(future, &batch));
             ol_future_batch(future, 0, count, &batch);
