@@ -9,12 +9,42 @@
 
 /* Objects in a slab, by class. Neighbouring sizes differ by an eighth where most compressed pages are, so that an
  * object wastes a sixteenth on average; the two steps below a whole page are a fifth. */
-static const uint16_t objects_in_slab[OL_STORE_CLASSES] = {
-    256, 170, 128, 102, 85, 73, 64, 56, 51, 46, 40, 36, 32, 28, 25,
-    22,  20,  18,  16,  14, 13, 12, 11, 10, 9,  8,  7,  6,  5,  4,
+static const uint8_t objects_in_slab[OL_STORE_CLASSES] = {
+    OL_STORE_OBJECTS_MAX,
+    170,
+    128,
+    102,
+    85,
+    73,
+    64,
+    56,
+    51,
+    46,
+    40,
+    36,
+    32,
+    28,
+    25,
+    22,
+    20,
+    18,
+    16,
+    14,
+    13,
+    12,
+    11,
+    10,
+    9,
+    8,
+    7,
+    6,
+    5,
+    4,
 };
 
-static_assert(sizeof(struct ol_store_slab) <= 48, "the slab table is counted as metadata: keep it small");
+enum { NO_OBJECT = OL_STORE_OBJECTS_MAX };
+
+static_assert(sizeof(struct ol_store_slab) == 12, "the slab table is counted as metadata: keep it small");
 
 /* --- slabs with room -------------------------------------------------------------------------------------------- */
 
@@ -90,12 +120,8 @@ static bool class_grow(struct ol_store *store, unsigned size_class)
     if (number == NO_SLAB) return false;
     struct ol_store_slab *slab = &store->slabs[number];
     slab->size_class = (uint8_t)size_class;
-    slab->used = 0;
-    for (unsigned i = 0; i < OL_STORE_OBJECTS_MAX / 64; i++) {
-        const unsigned below = i * 64, objects = objects_in_slab[size_class];
-        if (objects >= below + 64) slab->used_bits[i] = 0;
-        else slab->used_bits[i] = objects <= below ? UINT64_MAX : UINT64_MAX << (objects - below);
-    }
+    slab->used = slab->fresh = 0;
+    slab->free = NO_OBJECT;
     list_push_head(store, &store->room[size_class], number);
     return true;
 }
@@ -105,14 +131,15 @@ static bool class_grow(struct ol_store *store, unsigned size_class)
 static uint8_t object_take(struct ol_store *store, uint32_t number)
 {
     struct ol_store_slab *slab = &store->slabs[number];
-    unsigned i = 0;
-    while (slab->used_bits[i] == UINT64_MAX) i++;
-    assert(i < OL_STORE_OBJECTS_MAX / 64);
-    const unsigned bit = (unsigned)__builtin_ctzll(~slab->used_bits[i]);
-    slab->used_bits[i] |= UINT64_C(1) << bit;
+    const uint8_t objects = objects_in_slab[slab->size_class];
+    uint8_t object = slab->free;
+    if (object != NO_OBJECT)
+        slab->free = *(const uint8_t *)ol_store_address(store, (struct ol_store_place){number, object});
+    else object = slab->fresh++;
+    assert(object < objects && slab->fresh <= objects);
     slab->used++;
-    if (slab->used == objects_in_slab[slab->size_class]) list_remove(store, &store->room[slab->size_class], number);
-    return (uint8_t)(i * 64 + bit);
+    if (slab->used == objects) list_remove(store, &store->room[slab->size_class], number);
+    return object;
 }
 
 bool ol_store_allocate(struct ol_store *store, uint32_t bytes, struct ol_store_place *out)
@@ -135,9 +162,9 @@ void ol_store_free(struct ol_store *store, struct ol_store_place place)
     struct ol_store_slab *slab = &store->slabs[place.slab];
     struct ol_store_list *room = &store->room[slab->size_class];
     const unsigned objects = objects_in_slab[slab->size_class];
-    const uint64_t bit = UINT64_C(1) << place.object % 64;
-    assert(slab->used_bits[place.object / 64] & bit);
-    slab->used_bits[place.object / 64] &= ~bit;
+    assert(slab->used > 0 && place.object < slab->fresh && place.object != slab->free);
+    *(uint8_t *)ol_store_address(store, place) = slab->free;
+    slab->free = place.object;
     slab->used--;
     /* Nearly full slabs wait at the head to be filled, nearly empty ones at the tail to be emptied. */
     if (slab->used == objects - 1) {
@@ -185,7 +212,7 @@ enum ol_status ol_store_create(struct ol_store *store, uint32_t page_bytes, uint
         return OL_E_INVALID;
     store->slab_bytes = page_bytes * OL_STORE_SLAB_PAGES;
     const uint64_t slabs = max_bytes / store->slab_bytes;
-    if (slabs == 0 || slabs >= NO_SLAB) return OL_E_INVALID;
+    if (slabs == 0 || slabs > OL_STORE_SLABS_MAX) return OL_E_INVALID;
     store->slabs_max = (uint32_t)slabs;
     store->budget = *budget;
     store->slabs_touched = store->slabs_taken = 0;

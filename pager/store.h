@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store of small objects for compressed pages: slabs of four pages, each cut into objects of one size.
+ * A store of small objects for compressed pages: slabs of four pages, each cut into objects of one size. A free object
+ * holds the number of the next one, so that of a slab little more is noted than which is the first.
  *
  * A slab goes: untouched or given back → in a class, with room ⇄ in a class, full → empty → spare or given back.
  * One empty slab is kept as a spare, so that a page that comes and goes costs no system call.
@@ -19,10 +20,11 @@ enum {
     OL_STORE_PAGE_BYTES_MIN = 4096,
     OL_STORE_PAGE_BYTES_MAX = 16384,
     OL_STORE_SLAB_PAGES = 4,
-    OL_STORE_OBJECTS_MAX = 256, /* in a slab */
+    OL_STORE_OBJECTS_MAX = 255, /* in a slab */
     OL_STORE_CLASSES = 30,
     OL_STORE_GRAIN_BYTES = 16, /* sizes of objects are multiples of it */
     OL_STORE_GRAINS_MAX = OL_STORE_PAGE_BYTES_MAX / OL_STORE_GRAIN_BYTES,
+    OL_STORE_SLABS_MAX = 1 << 30,
 };
 
 /* Where the store's memory comes from. take is asked before the store grows and may refuse; give is told when memory
@@ -34,10 +36,11 @@ struct ol_store_budget {
 };
 
 struct ol_store_slab {
-    uint64_t used_bits[OL_STORE_OBJECTS_MAX / 64]; /* objects in use; bits of objects that do not exist are set */
-    uint32_t before, after;                        /* neighbours in the list it is in */
-    uint16_t used;                                 /* objects in use */
-    uint8_t size_class;                            /* c: while any object is in use */
+    uint32_t before, after; /* neighbours in the list it is in */
+    uint8_t used;           /* objects in use */
+    uint8_t fresh;          /* objects from here on were never used */
+    uint8_t free;           /* the first of those that were and are free now; OL_STORE_OBJECTS_MAX: none */
+    uint8_t size_class;     /* c: while any object is in use */
 };
 
 /* The slabs of a class that have room, those to be filled first at the head. */
@@ -62,12 +65,12 @@ struct ol_store {
 
 /* An object in use. */
 struct ol_store_place {
-    uint32_t slab;
+    uint32_t slab; /* below OL_STORE_SLABS_MAX */
     uint8_t object;
 };
 
 /* Makes a store of at most max_bytes. OL_E_INVALID (page_bytes is no power of two from 4096 to 16384, or max_bytes is
- * less than one slab or more than 2^32 - 2 of them); OL_E_NO_META. */
+ * less than one slab or more than OL_STORE_SLABS_MAX of them); OL_E_NO_META. */
 enum ol_status ol_store_create(struct ol_store *store, uint32_t page_bytes, uint64_t max_bytes,
                                const struct ol_store_budget *budget);
 

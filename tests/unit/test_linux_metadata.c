@@ -89,8 +89,8 @@ static void test_bytes_per_page(void **state)
     } homes[] = {
         {"file", false, 62, 11},
         {"file", true, 62, 32},
-        {"compressed", false, 62, 22},
-        {"compressed,file", false, 62, 24},
+        {"compressed", false, 62, 14},
+        {"compressed,file", false, 62, 15},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(homes) / sizeof(*homes); i++) {
