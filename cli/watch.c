@@ -29,7 +29,7 @@ static void sample_managed(struct sample *sample, const struct ol_run_shared *sh
         const struct ol_run_process *process = &shared->process[sample->living[i].place];
         const uint64_t used = atomic_load(&process->used_bytes) + atomic_load(&process->warm_bytes);
         if (!ol_tree_memory(sample->living[i].pid, &memory)) continue;
-        if (used && memory.anonymous_bytes > used) /* 0: forked just now, its pages are its parent's */
+        if (used && memory.anonymous_bytes > used) /* 0: it has just begun */
             sample->outside.anonymous_bytes += memory.anonymous_bytes - used;
         sample->outside.file_bytes += memory.file_bytes;
         sample->outside.shared_bytes += memory.shared_bytes;

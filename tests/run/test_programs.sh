@@ -27,10 +27,6 @@ beside=true
 # Not empty for programs that take so little that budgets are not reached.
 little=
 
-# Not empty for programs that fork and write: what both hold is not compared with the budget. While the child lives on its
-# parent's part, and both copy the pages that they write, up to twice the budget was seen.
-forking=
-
 # outcome FILE COMMAND...: what the command and its companion print, as FILE; the status as FILE.status.
 outcome()
 {
@@ -69,7 +65,6 @@ within()
     most=$2 processes=${5%,}
     [ "$limit" = --ram ] || most=$8
     base=$((budget > processes << 20 ? budget : processes << 20))
-    [ -z "$forking" ] || return 0
     [ -n "$little" ] || [ "$most" -gt $((budget / 2)) ] || fail "$inside in $budget: at most $most bytes: this shows nothing"
     [ "$most" -le $((base + base / 50 + processes * 262144)) ] ||
         fail "$inside in $budget: $most bytes of $processes processes: over the budget"
@@ -168,9 +163,7 @@ if wanted redis; then
     redis="--port 0 --unixsocket $folder/redis/s --save '' --dir $folder/redis --logfile log --enable-debug-command yes"
     beside="$here/redis_session.sh $folder/redis/s"
     # shellcheck disable=SC2086
-    forking=yes
     eval same redis 0 redis-server $redis
-    forking=
     was=$(grep -xE '[0-9a-f]{40}' "$folder/managed" | tail -n 1)
     eval "$as redis-server $redis" &
     until is=$(redis-cli -s "$folder/redis/s" debug digest 2>/dev/null) && [ "${#is}" = 40 ]; do sleep 0.05; done
@@ -186,10 +179,11 @@ if wanted stamps && [ "$features" = all ]; then # from outside, the arena is tol
     same 'stamps of threads, --resident' 0 "$programs/run_stamps" "$(size 2 20)" 7
     limit=--ram
 fi
-forking=yes
-wanted forks && same 'forks while threads write' 0 "$programs/run_forks" threads
-
-forking=
+if wanted forks; then
+    export TREE_EVERY=0.003 # a copy writes most at its beginning
+    same 'forks while threads write' 0 "$programs/run_forks" threads
+    unset TREE_EVERY
+fi
 
 # The stressors are children, which have no account: how much they take is said here.
 if wanted stress-ng; then

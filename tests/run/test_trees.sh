@@ -65,6 +65,34 @@ book = {n: str(n) for n in range(100000)}
 print(len(book), dict(os.environ))'
 grep -q ONELEVEL out && fail 'the environment shows the runtime'
 
+# Copies of a process write all that they have, at once and at the same time. What they share becomes their own with each
+# write, so the budget is exceeded soon after the fork if it ever is: looked at every few milliseconds.
+cat >forks.py <<'PYTHON'
+import os, random
+data = bytearray(random.Random(11).randbytes(32 << 20))
+
+def work(name):
+    for turn in range(3):
+        for at in range(0, len(data), 4096): data[at] = (at >> 12) + name + turn & 255
+    for at in range(0, len(data), 4096):
+        if data[at] != (at >> 12) + name + 2 & 255: raise SystemExit(f"writer {name}: the page at {at} is wrong")
+
+def divide(name, generations):
+    children = []
+    for child in range(generations):
+        pid = os.fork()
+        if pid == 0: os._exit(divide(name * 3 + child + 1, generations - 1 - child))
+        children.append(pid)
+    work(name)
+    return any([os.waitpid(pid, 0)[1] for pid in children])
+
+status = divide(0, 2)
+print("writers ended with", status)
+PYTHON
+export TREE_EVERY=0.003
+tree 'copies that write' 16 4 "$python" forks.py
+unset TREE_EVERY
+
 # What a program sees of how it was started.
 cat >see <<'SH'
 echo "$1 ${LD_PRELOAD-unset} $(ulimit -s) $(env | grep -c ONELEVEL)"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs a command and samples from outside what the managed processes of its tree hold together.
 
-usage: tree.py COMMAND...      exit status: the command's, or 128 plus the signal that ended it
+usage: [TREE_EVERY=SECONDS] tree.py COMMAND...      exit status: the command's, or 128 plus the signal that ended it
 
 The last line on standard error: "tree: MOST bytes of PROCESSES, SAMPLES samples, PAGES bytes of pages": the most that
 managed pages, compressed stores and tables of all processes ever took at a time, pages that several share counted once
@@ -17,7 +17,7 @@ import sys
 import time
 
 WINDOW_FIRST, WINDOW_END = 0x600000000000, 0x700000000000
-EVERY_S = 0.05
+EVERY_S = float(os.environ.get("TREE_EVERY", 0.05))
 
 
 def descendants(root):

@@ -18,6 +18,7 @@
 static long call_fork(const struct ol_call *call)
 {
     const char *why = "";
+    ol_share_fork();
     ol_futex_lock(&ol_runtime.lock);
     ol_memory_fork_prepare(ol_runtime.memory);
     struct ol_call copy = *call;
@@ -35,7 +36,7 @@ static long call_fork(const struct ol_call *call)
             call->context->uc_mcontext.gregs[REG_RSP] = call->argument[1];
     }
     if (pid < 0) ol_system_fork_done(ol_runtime.memory->system, false);
-    else if (status == OL_OK) ol_share_forked(pid == 0);
+    ol_share_forked((pid_t)pid, status == OL_OK);
     ol_futex_unlock(&ol_runtime.lock);
     if (status != OL_OK && pid == 0) {
         ol_say("a forked process cannot be given its memory: ", why, NULL);

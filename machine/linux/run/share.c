@@ -14,8 +14,6 @@
 #include "machine/linux/run/tree.h"
 
 enum {
-    FORKED_MS = 100, /* as long a child that was forked may live on its parent's budget: most execute something */
-    FORKED_TRIES = 10,
     WATCH_MS = 250,          /* between two looks of the thread */
     STACK_BYTES = 128 << 10, /* of the thread: the core and the pagers take less than a tenth */
     ENTER_BYTES = 16 << 10,  /* the lowest part of it: the stack of ol_share_enter */
@@ -23,11 +21,15 @@ enum {
     SMALL_PAGES = 256        /* a process with no more than this has nothing to give */
 };
 
+/* So long a forked child's pages are counted as its parent's: most execute something. */
+#define FORKED_NS 100000000U
+
 static struct {
     struct ol_run_process *process; /* c: in the table, or `homeless` */
     int fd;                         /* c: the memfd */
-    struct ol_futex_mutex looking;
-    atomic_bool is_new; /* a forked child that lives on what its parent had */
+    struct ol_futex_mutex looking;  /* k: */
+    uint64_t forked_ns;             /* c: when this process was forked; 0: it was not */
+    uint64_t for_child_bytes;       /* k: between ol_share_fork and ol_share_forked: the child's part */
     /* The thread. */
     struct ol_futex_mutex starting; /* w: */
     char *stack;                    /* w: kept */
@@ -64,8 +66,8 @@ static void note(void)
 {
     struct ol_memory_statistics statistics;
     ol_memory_count(ol_runtime.memory, &statistics);
-    if (atomic_load(&own.is_new)) own.process->statistics = statistics; /* its pages are its parent's */
-    else ol_tree_note(ol_runtime.shared, own.process, &statistics);
+    const bool is_new = own.forked_ns && ol_tree_now_ns() - own.forked_ns < FORKED_NS;
+    ol_tree_note(ol_runtime.shared, own.process, &statistics, !is_new);
 }
 
 /* One call may have a sixteenth of the budget wired; direct I/O wants whole sectors. */
@@ -95,25 +97,25 @@ static void give_back(uint64_t granted, uint64_t due)
 static void take_more(uint64_t lack)
 {
     struct ol_run_shared *shared = ol_runtime.shared;
+    if (own.process == &homeless) return; /* nobody would find it when this process has ended */
     lack -= ol_tree_take(shared, own.process, lack);
     if (!lack) return;
     (void)ol_tree_reap(shared, own.fd, own.process, NULL);
     if (ol_tree_take(shared, own.process, lack) < lack) ol_tree_lack(shared);
 }
 
-/* `all`: gives back what it is not due even if nobody asks yet. */
-static void look(bool all)
+static void look(void)
 {
     struct ol_run_shared *shared = ol_runtime.shared;
     if (!ol_futex_trylock(&own.looking)) return;
     note();
-    const uint64_t due = ol_tree_due(shared, own.process);
+    const uint64_t due = ol_tree_due(shared, own.process, 1);
     const uint64_t granted = atomic_load(&own.process->granted_bytes);
     if (due > granted) {
         take_more(due - granted);
         set_budget(atomic_load(&own.process->granted_bytes));
-    } else if (granted > due && (all || ol_tree_lacks(shared) ||
-                                 atomic_load(&shared->granted_bytes) > atomic_load(&shared->budget_bytes))) {
+    } else if (granted > due &&
+               (ol_tree_lacks(shared) || atomic_load(&shared->granted_bytes) > atomic_load(&shared->budget_bytes))) {
         give_back(granted, due);
     }
     ol_futex_unlock(&own.looking);
@@ -122,8 +124,7 @@ static void look(bool all)
 void ol_share_look(void)
 {
     if (getpid() != ol_runtime.pid) return; /* a vfork child has its parent's memory */
-    if (atomic_load(&own.is_new)) note();
-    else look(false);
+    look();
     if (atomic_load(&ol_runtime.shared->watched)) ol_share_watch();
 }
 
@@ -133,7 +134,7 @@ void ol_share_leave(void)
     struct ol_run_memory memory;
     if (getpid() != ol_runtime.pid) return;
     note();
-    if (atomic_load(&own.is_new) || !ol_tree_memory(0, &memory)) return;
+    if (!ol_tree_memory(0, &memory)) return;
     const uint64_t used = atomic_load(&own.process->used_bytes) + atomic_load(&own.process->warm_bytes);
     if (memory.anonymous_bytes > used) ol_tree_peak(&peak->anonymous_bytes, memory.anonymous_bytes - used);
     ol_tree_peak(&peak->file_bytes, memory.file_bytes);
@@ -182,33 +183,12 @@ static void sleep_until_changed(uint32_t seen, long milliseconds)
                  0, 0);
 }
 
-/* Lives on what its parent had for a while, then asks for its own part, and waits until the others could give it. */
-static void settle(void)
-{
-    struct ol_run_shared *shared = ol_runtime.shared;
-    const struct timespec first = {.tv_nsec = FORKED_MS * 1000000L};
-    (void)ol_raw(SYS_nanosleep, (long)(uintptr_t)&first, 0, 0, 0, 0, 0);
-    atomic_store(&own.is_new, false);
-    ol_futex_lock(&own.looking);
-    note();
-    for (int tries = 0; tries < FORKED_TRIES && !atomic_load(&own.stop); tries++) {
-        const uint64_t due = ol_tree_due(shared, own.process), granted = atomic_load(&own.process->granted_bytes);
-        if (granted >= due) break;
-        const uint32_t seen = atomic_load(&shared->change);
-        take_more(due - granted);
-        if (atomic_load(&own.process->granted_bytes) < due) sleep_until_changed(seen, FORKED_MS);
-    }
-    set_budget(atomic_load(&own.process->granted_bytes));
-    ol_futex_unlock(&own.looking);
-}
-
 static void watch(void)
 {
     atomic_store(&own.process->is_watching, true);
-    if (atomic_load(&own.is_new)) settle();
     while (!atomic_load(&own.stop)) {
         const uint32_t seen = atomic_load(&ol_runtime.shared->change);
-        look(false);
+        look();
         if (!atomic_load(&own.stop)) sleep_until_changed(seen, WATCH_MS);
     }
     atomic_store(&own.process->is_watching, false);
@@ -309,18 +289,45 @@ bool ol_share_unwatch(void)
     return true;
 }
 
-void ol_share_forked(bool child)
+/* --- forks -------------------------------------------------------------------------------------------------------- */
+
+void ol_share_fork(void)
 {
-    if (!child) {
-        /* Somebody to divide with: from now on this process looks also while it waits. */
-        if (!atomic_exchange(&ol_runtime.shared->watched, true)) look(true);
-        ol_share_watch();
-        return;
-    }
+    struct ol_run_shared *shared = ol_runtime.shared;
+    atomic_store(&shared->watched, true); /* from now on there is somebody to divide with, also while this one waits */
+    ol_futex_lock(&own.looking);
+    note();
+    const uint64_t due = ol_tree_due(shared, own.process, 2);
+    uint64_t granted = atomic_load(&own.process->granted_bytes);
+    if (granted < 2 * due) take_more(2 * due - granted);
+    granted = atomic_load(&own.process->granted_bytes);
+    own.for_child_bytes = due < granted / 2 ? due : granted / 2;
+    set_budget(own.for_child_bytes);
+    atomic_fetch_sub(&own.process->granted_bytes, own.for_child_bytes);
+}
+
+/* Its budget is what its parent's was last. */
+static void begin_child(bool works)
+{
     atomic_store(&own.thread, 0);
     own.looking = own.starting = (struct ol_futex_mutex){0};
+    own.forked_ns = ol_tree_now_ns();
     ol_share_join(own.fd);
-    atomic_store(&own.is_new, !is_small());
+    atomic_store(&own.process->granted_bytes, own.for_child_bytes); /* if it ends now, others find it there */
+    if (own.process == &homeless) ol_tree_give(ol_runtime.shared, own.process, own.for_child_bytes);
+    if (!works) return;
+    note();
     ol_share_watch();
-    if (!atomic_load(&own.thread)) atomic_store(&own.is_new, false);
+}
+
+void ol_share_forked(pid_t pid, bool works)
+{
+    if (pid == 0) {
+        begin_child(works);
+        return;
+    }
+    if (pid < 0) atomic_fetch_add(&own.process->granted_bytes, own.for_child_bytes);
+    set_budget(atomic_load(&own.process->granted_bytes));
+    ol_futex_unlock(&own.looking);
+    ol_share_watch();
 }

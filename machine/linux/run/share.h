@@ -12,6 +12,7 @@
 #define OL_RUN_SHARE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* The process joins the tree, whose memfd is `fd`: at its beginning, and in a forked child. */
 void ol_share_join(int fd);
@@ -22,8 +23,11 @@ void ol_share_look(void);
 /* Publishes the figures for the last time, and what the process has that the budget does not cover. */
 void ol_share_leave(void);
 
-/* Around a fork: `child` in the new process. */
-void ol_share_forked(bool child);
+/* Around a fork. Before it, this process makes two equal parts of what it has and what is left, and does with one of
+ * them; after it, whose result is `pid`, parent and child have one each. So together they stay within the budget from
+ * the first moment, whatever they write. `works`: the process has its memory; a child without is about to end. */
+void ol_share_fork(void);
+void ol_share_forked(pid_t pid, bool works);
 
 /* Ends the thread, if there is one. True: there was one, and ol_share_watch is to be called again. */
 bool ol_share_unwatch(void);

@@ -15,7 +15,7 @@ enum { PAGE_BYTES = 4096, GRAIN_BYTES = 64 << 10, ROUNDS_MAX = 64 };
 static const uint64_t spare_least = 128U << 10, spare_most = 16U << 20, more_least = 512U << 10,
                       lacking_ns = 1000000000U;
 
-static uint64_t now_ns(void)
+uint64_t ol_tree_now_ns(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -122,7 +122,7 @@ static void change(atomic_ullong *own, atomic_ullong *sum, atomic_ullong *peak, 
 }
 
 void ol_tree_note(struct ol_run_shared *shared, struct ol_run_process *self,
-                  const struct ol_memory_statistics *statistics)
+                  const struct ol_memory_statistics *statistics, bool counts_pages)
 {
     const struct ol_statistics *core = &statistics->core;
     const bool whole = shared->options.ram_bytes != 0; /* the budget covers all, else resident pages alone */
@@ -130,7 +130,8 @@ void ol_tree_note(struct ol_run_shared *shared, struct ol_run_process *self,
     self->statistics = *statistics;
     atomic_store(&self->warm_bytes, (uint64_t)core->frames_warm * PAGE_BYTES);
     atomic_store(&self->need_bytes, core->pages * PAGE_BYTES + tables);
-    change(&self->pages_bytes, &shared->pages_bytes, &shared->peak.pages_bytes, core->pages * PAGE_BYTES);
+    if (counts_pages)
+        change(&self->pages_bytes, &shared->pages_bytes, &shared->peak.pages_bytes, core->pages * PAGE_BYTES);
     change(&self->used_bytes, &shared->used_bytes, &shared->peak.used_bytes,
            (core->frames_in_use + lent) * PAGE_BYTES + tables);
 }
@@ -189,11 +190,11 @@ static uint64_t want(const struct ol_run_process *process, uint64_t spare)
     return (bytes + GRAIN_BYTES - 1) / GRAIN_BYTES * GRAIN_BYTES;
 }
 
-uint64_t ol_tree_due(struct ol_run_shared *shared, const struct ol_run_process *self)
+uint64_t ol_tree_due(struct ol_run_shared *shared, const struct ol_run_process *self, unsigned alike)
 {
     const uint64_t budget = atomic_load(&shared->budget_bytes);
     const unsigned places = atomic_load(&shared->places);
-    unsigned count = 0;
+    unsigned count = alike - 1;
     for (unsigned i = 0; i < places; i++) count += atomic_load(&shared->process[i].pid) != 0;
     if (count <= 1 && !atomic_load(&shared->watched)) return budget; /* nobody to divide with */
     if (!count) return budget;
@@ -201,8 +202,8 @@ uint64_t ol_tree_due(struct ol_run_shared *shared, const struct ol_run_process *
     spare = spare < spare_least ? spare_least : spare > spare_most ? spare_most : spare;
     const uint64_t own = want(self, spare);
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        uint64_t satisfied = 0;
-        unsigned others = 0;
+        uint64_t satisfied = own <= level ? own * (alike - 1) : 0;
+        unsigned others = own <= level ? 0 : alike - 1;
         for (unsigned i = 0; i < places; i++) {
             if (!atomic_load(&shared->process[i].pid)) continue;
             const uint64_t wants = want(&shared->process[i], spare);
@@ -244,11 +245,11 @@ void ol_tree_wake(struct ol_run_shared *shared)
 bool ol_tree_lacks(struct ol_run_shared *shared)
 {
     const uint64_t when = atomic_load(&shared->lacking_ns);
-    return when && now_ns() - when < lacking_ns;
+    return when && ol_tree_now_ns() - when < lacking_ns;
 }
 
 void ol_tree_lack(struct ol_run_shared *shared)
 {
-    const uint64_t now = now_ns();
+    const uint64_t now = ol_tree_now_ns();
     if (now - atomic_exchange(&shared->lacking_ns, now) > lacking_ns / 100) ol_tree_wake(shared);
 }

@@ -28,12 +28,12 @@ struct ol_run_living {
 unsigned ol_tree_reap(struct ol_run_shared *shared, int fd, const struct ol_run_process *self,
                       struct ol_run_living living[OL_RUN_PROCESSES_MAX]);
 
-/* Notes the process's figures, and what follows from them for all. */
+/* Notes the process's figures, and what follows from them for all. counts_pages: its pages are not another's, too. */
 void ol_tree_note(struct ol_run_shared *shared, struct ol_run_process *self,
-                  const struct ol_memory_statistics *statistics);
+                  const struct ol_memory_statistics *statistics, bool counts_pages);
 
-/* What the process is due, in bytes. */
-uint64_t ol_tree_due(struct ol_run_shared *shared, const struct ol_run_process *self);
+/* What the process is due, in bytes, if there are so many `alike`: 1, or 2 for one that is about to fork. */
+uint64_t ol_tree_due(struct ol_run_shared *shared, const struct ol_run_process *self, unsigned alike);
 
 /* Takes up to `bytes` more of what is left, or gives back. Returns what was taken. */
 uint64_t ol_tree_take(struct ol_run_shared *shared, struct ol_run_process *self, uint64_t bytes);
@@ -54,6 +54,9 @@ struct ol_run_memory {
 };
 /* `pid` 0: of this process. False if it is gone. */
 bool ol_tree_memory(pid_t pid, struct ol_run_memory *out);
+
+/* CLOCK_MONOTONIC. */
+uint64_t ol_tree_now_ns(void);
 
 /* Raises a peak. */
 void ol_tree_peak(atomic_ullong *peak, uint64_t bytes);
