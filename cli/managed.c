@@ -7,7 +7,11 @@
 
 #include "machine/linux/run/shared.h"
 
-enum { PAGE_SHIFT = 12, THRESHOLD_PAGES = OL_RUN_THRESHOLD_BYTES >> PAGE_SHIFT };
+enum {
+    PAGE_SHIFT = 12,
+    THRESHOLD_PAGES = OL_RUN_THRESHOLD_BYTES >> PAGE_SHIFT,
+    FOREIGN_PAGES = OL_RUN_HEAP_FOREIGN_BYTES >> PAGE_SHIFT
+};
 
 struct range {
     uint64_t first, pages;
@@ -20,7 +24,8 @@ struct ol_managed {
     struct range *ranges;
     size_t count, room;
     size_t last;         /* the range found last */
-    uint64_t heap_end;   /* page behind the heap; 0: it is not known yet */
+    uint64_t heap_first; /* page from which on the heap is managed; 0: it is not known yet */
+    uint64_t heap_end;   /* page behind the managed heap */
     struct range moving; /* taken by OL_TRACE_MOVE; numbers NULL: nothing is */
     uint32_t numbers;
 };
@@ -144,9 +149,10 @@ static bool discard(struct ol_managed *managed, uint64_t first, uint64_t pages)
 
 static bool move_break(struct ol_managed *managed, uint64_t end)
 {
+    if (!managed->heap_first) managed->heap_first = managed->heap_end = end + FOREIGN_PAGES;
     const uint64_t before = managed->heap_end;
+    if (end < managed->heap_first) end = managed->heap_first;
     managed->heap_end = end;
-    if (!before || before == end) return true;
     return end > before ? add_pages(managed, before, end - before) : remove_pages(managed, end, before - end);
 }
 

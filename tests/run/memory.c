@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -271,6 +273,93 @@ static void test_mremap(void)
     free(growing);
 }
 
+/* --- the heap's beginning, which is not managed, and what follows: one piece to the program --- */
+
+enum { HEAP_BYTES = 1 << 20 };
+
+/* So much of the heap, from before to behind the bound, if this is the first group. */
+static unsigned char *take_heap(void)
+{
+    unsigned char *heap = sbrk(HEAP_BYTES);
+    CHECK((uintptr_t)heap % PAGE == 0, "sbrk: %p", (void *)heap);
+    if (is_managed(heap)) CHECK(((uintptr_t)heap & UINT32_MAX) < 192 << 10, "%p: the heap began before", (void *)heap);
+    return heap;
+}
+
+static void transfer_heap(unsigned char *heap, size_t bytes)
+{
+    const int file = memfd_create("heap", 0);
+    struct iovec parts[2] = {{heap, bytes - 5 * PAGE / 2}, {heap + bytes - 5 * PAGE / 2, 5 * PAGE / 2}};
+    fill(heap, bytes, 20);
+    touch_other_memory();
+    CHECK(file >= 0 && write(file, heap, bytes) == (ssize_t)bytes, "write");
+    memset(heap, 0, bytes);
+    touch_other_memory();
+    CHECK(pread(file, heap, bytes, 0) == (ssize_t)bytes, "pread");
+    check_filled(heap, bytes, 20, "what was read");
+    fill(heap, bytes, 21);
+    touch_other_memory();
+    CHECK(pwritev(file, parts, 2, 0) == (ssize_t)bytes, "pwritev");
+    memset(heap, 0, bytes);
+    touch_other_memory();
+    CHECK(preadv(file, parts, 2, 0) == (ssize_t)bytes, "preadv");
+    check_filled(heap, bytes, 21, "what was read into parts");
+    close(file);
+}
+
+/* Its arguments lie at both ends. */
+static void execute_from_heap(unsigned char *heap)
+{
+    int status;
+    char **arguments = (char **)(void *)heap, *script = (char *)heap + HEAP_BYTES - PAGE - 3;
+    arguments[0] = strcpy((char *)heap + PAGE, "sh");
+    arguments[1] = strcpy(script + 100, "-c");
+    arguments[2] = strcpy(script, "exit 9");
+    arguments[3] = NULL;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        touch_other_memory();
+        execv("/bin/sh", arguments);
+        _exit(errno);
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 9 << 8, "status %x", (unsigned)status);
+}
+
+static void test_heap_beginning(void)
+{
+    int status;
+    unsigned char *heap = take_heap();
+    transfer_heap(heap, HEAP_BYTES);
+    transfer_heap(heap, 200 << 10); /* less than the part that is not managed, but not inside it */
+    execute_from_heap(heap);
+    fill(heap, HEAP_BYTES, 22);
+    CHECK(resident_pages(heap, HEAP_BYTES) == HEAP_BYTES / PAGE, "mincore");
+    const pid_t pid = fork();
+    if (pid == 0) {
+        check_filled(heap, HEAP_BYTES, 22, "the child's");
+        fill(heap, HEAP_BYTES, 23);
+        _exit(0);
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "status %x", (unsigned)status);
+    CHECK(mprotect(heap, HEAP_BYTES, PROT_READ) == 0, "mprotect");
+    check_filled(heap, HEAP_BYTES, 22, "the parent's");
+    expect_fault(heap, true, SEGV_ACCERR, "the first page");
+    expect_fault(heap + HEAP_BYTES - 1, true, SEGV_ACCERR, "the last page");
+    CHECK(mprotect(heap, HEAP_BYTES, PROT_READ | PROT_WRITE) == 0, "mprotect back");
+    CHECK(madvise(heap, HEAP_BYTES, MADV_DONTNEED) == 0, "madvise");
+    check_zeros(heap, HEAP_BYTES, "what was discarded");
+    fill(heap, HEAP_BYTES, 24);
+    CHECK(sbrk(-HEAP_BYTES) == heap + HEAP_BYTES, "sbrk down");
+    expect_fault(heap, true, SEGV_MAPERR, "the first page");
+    expect_fault(heap + HEAP_BYTES - 1, true, SEGV_MAPERR, "the last page");
+    CHECK(sbrk(HEAP_BYTES) == heap, "sbrk up again");
+    check_zeros(heap, HEAP_BYTES, "the heap that came back");
+    CHECK(munmap(heap + PAGE, HEAP_BYTES - 2 * PAGE) == 0, "munmap");
+    expect_fault(heap + PAGE, false, SEGV_MAPERR, "the first page unmapped");
+    expect_fault(heap + HEAP_BYTES - PAGE - 1, false, SEGV_MAPERR, "the last page unmapped");
+    CHECK(brk(heap) == 0 && sbrk(HEAP_BYTES) == heap && brk(heap) == 0, "and back");
+}
+
 static void test_break(void)
 {
     unsigned char *start = sbrk(0);
@@ -416,6 +505,7 @@ static void test_locking(void)
 }
 
 static const struct group groups[] = {
+    {"heap-beginning", test_heap_beginning}, /* before the heap has grown */
     {"mmap", test_mmap},
     {"partial-unmap", test_partial_unmap},
     {"mprotect", test_mprotect},

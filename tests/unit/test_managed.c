@@ -11,6 +11,7 @@
 
 #include "cli/managed.h"
 #include "machine/ideal/ideal.h"
+#include "machine/linux/run/shared.h"
 #include "onelevel/core.h"
 #include "tests/support/random.h"
 
@@ -117,18 +118,22 @@ static void test_as_an_array(void **state)
 static void test_heap(void **state)
 {
     (void)state;
+    enum { FIRST = 100, MANAGED = FIRST + (OL_RUN_HEAP_FOREIGN_BYTES >> PAGE_SHIFT) };
     struct ol_managed *const managed = ol_managed_create(drop, &dropped);
     dropped = 0;
-    assert_true(tell(managed, OL_TRACE_BREAK, 100, 0)); /* where it begins */
-    assert_int_equal(ol_managed_number(managed, 100 << PAGE_SHIFT), UINT32_MAX);
-    assert_true(tell(managed, OL_TRACE_BREAK, 103, 0)); /* of any size */
-    assert_int_equal(ol_managed_number(managed, 102 << PAGE_SHIFT), 0);
-    assert_int_equal(ol_managed_number(managed, 99 << PAGE_SHIFT), UINT32_MAX);
-    assert_true(tell(managed, OL_TRACE_BREAK, 101, 0));
+    assert_true(tell(managed, OL_TRACE_BREAK, FIRST, 0)); /* where it begins */
+    assert_true(tell(managed, OL_TRACE_BREAK, MANAGED - 1, 0));
+    assert_int_equal(ol_managed_number(managed, (MANAGED - 2) << PAGE_SHIFT), UINT32_MAX);
+    assert_true(tell(managed, OL_TRACE_BREAK, MANAGED + 3, 0)); /* of any size */
+    assert_int_equal(ol_managed_number(managed, (MANAGED + 2) << PAGE_SHIFT), 0);
+    assert_int_equal(ol_managed_number(managed, (MANAGED - 1) << PAGE_SHIFT), UINT32_MAX);
+    assert_true(tell(managed, OL_TRACE_BREAK, MANAGED + 1, 0));
     assert_int_equal(dropped, 1);
-    assert_int_equal(ol_managed_number(managed, 102 << PAGE_SHIFT), UINT32_MAX);
-    assert_true(tell(managed, OL_TRACE_BREAK, 103, 0));
-    assert_int_equal(ol_managed_number(managed, 102 << PAGE_SHIFT), 1);
+    assert_int_equal(ol_managed_number(managed, (MANAGED + 2) << PAGE_SHIFT), UINT32_MAX);
+    assert_true(tell(managed, OL_TRACE_BREAK, FIRST, 0));
+    assert_true(tell(managed, OL_TRACE_BREAK, MANAGED + 3, 0));
+    assert_int_equal(ol_managed_number(managed, (MANAGED + 2) << PAGE_SHIFT), 1);
+    assert_int_equal(ol_managed_number(managed, (MANAGED - 1) << PAGE_SHIFT), UINT32_MAX);
     ol_managed_destroy(managed);
 }
 

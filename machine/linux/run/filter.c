@@ -5,6 +5,8 @@
  *      made by the kernel's own text in the process (vdso)             as the last two lines
  *      made from elsewhere than the C library's or the loader's text   pass   (so do all of ours, but where the
  *                                                                             program's handlers return to)
+ *      reads or writes a buffer in the heap's beginning, which is
+ *      not managed: what most programs do most                         pass
  *      clone3                                                          ENOSYS (the library falls back to clone)
  *      vfork, also as clone                                            pass   (the child goes on on this stack)
  *      closes or replaces a descriptor as high as ours                 trap
@@ -56,6 +58,9 @@ static const int always[] = {
     SYS_io_uring_setup, SYS_io_setup};
 
 enum { ALWAYS_COUNT = sizeof(always) / sizeof(always[0]) };
+
+/* Calls with a buffer in argument 1 and its size in 2, and no other address. */
+static const int transfers[] = {SYS_read, SYS_write, SYS_pread64, SYS_pwrite64};
 
 struct range {
     uint64_t first, end;
@@ -163,6 +168,29 @@ static void emit_origin(struct code *code, const struct ranges *ranges, unsigned
     }
 }
 
+/* Passes calls of read and write whose buffer lies below OL_HEAP_MANAGED. */
+static void emit_heap(struct code *code)
+{
+    enum { NUMBERS = sizeof(transfers) / sizeof(transfers[0]), LINES = 12 /* after the numbers */ };
+    const size_t buffer = offsetof(struct seccomp_data, args) + sizeof(uint64_t), size = buffer + sizeof(uint64_t);
+    _Static_assert(!(OL_WINDOW_FIRST & UINT32_MAX), "the lower half of an address in the heap is its distance");
+    load(code, offsetof(struct seccomp_data, nr));
+    for (unsigned i = 0; i < NUMBERS; i++)
+        jump(code, BPF_JEQ, (uint32_t)transfers[i], (uint8_t)(NUMBERS - 1 - i), i + 1 < NUMBERS ? 0 : LINES);
+    load(code, high_of(buffer));
+    jump(code, BPF_JEQ, (uint32_t)(OL_WINDOW_FIRST >> 32), 0, 10);
+    load(code, high_of(size));
+    jump(code, BPF_JEQ, 0, 0, 8);
+    load(code, low_of(size));
+    jump(code, BPF_JGT, OL_RUN_HEAP_FOREIGN_BYTES, 6, 0);
+    emit(code, (struct sock_filter)BPF_STMT(BPF_MISC | BPF_TAX, 0));
+    load(code, low_of(buffer));
+    jump(code, BPF_JGT, OL_RUN_HEAP_FOREIGN_BYTES, 3, 0);
+    emit(code, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0));
+    jump(code, BPF_JGT, OL_RUN_HEAP_FOREIGN_BYTES, 1, 0);
+    answer(code, SECCOMP_RET_ALLOW);
+}
+
 /* A vfork child shares the stack that a handler would make the call on. */
 static void emit_vfork(struct code *code)
 {
@@ -228,6 +256,7 @@ static void emit_all(struct code *code, const struct origins *origins)
     emit_origin(code, &origins->vdso, 1);
     answer(code, SECCOMP_RET_ALLOW);
     emit_window(code);
+    emit_heap(code);
     emit_vfork(code);
     emit_descriptors(code);
     emit_always(code);

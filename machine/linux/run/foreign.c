@@ -27,23 +27,41 @@ bool ol_foreign_overlaps(unsigned long address, unsigned long bytes)
     return found;
 }
 
+bool ol_foreign_take_locked(unsigned long address, unsigned long bytes)
+{
+    unsigned i = 0; /* a part that ends where this begins grows: code comes page after page, and so does the heap */
+    while (i < span_count && spans[i].end != address) i++;
+    if (i == span_count && span_count == FOREIGN_MAX) return false;
+    if (i < span_count) spans[i].end += bytes;
+    else spans[span_count++] = (struct span){address, address + bytes};
+    return true;
+}
+
 bool ol_foreign_take(unsigned long address, unsigned long bytes)
 {
-    bool room = true;
     ol_futex_lock(&ol_runtime.lock);
-    unsigned i = 0; /* a part that ends where this begins grows: code comes page after page */
-    while (i < span_count && spans[i].end != address) i++;
-    if (i < span_count) spans[i].end += bytes;
-    else if ((room = span_count < FOREIGN_MAX)) spans[span_count++] = (struct span){address, address + bytes};
+    const bool room = ol_foreign_take_locked(address, bytes);
     ol_futex_unlock(&ol_runtime.lock);
     return room;
 }
 
-void ol_foreign_hold_locked(void)
+/* What was not managed before has regions without rights, and needs no wires. */
+static void hold(const struct span *span)
 {
     struct ol_space *space = ol_runtime.memory->space;
-    for (unsigned i = 0; i < span_count; i++) /* files have regions without rights, and need no wires */
-        (void)ol_space_wire(space, spans[i].first, (spans[i].end - spans[i].first) / OL_RUN_PAGE_BYTES, OL_WRITE);
+    struct ol_region_info region;
+    for (ol_va va = span->first; va < span->end && ol_region_next(space, va, &region);) {
+        const ol_va first = region.va > va ? region.va : va;
+        va = region.va + region.pages * OL_RUN_PAGE_BYTES;
+        const ol_va end = va < span->end ? va : span->end;
+        if (region.rights != OL_NONE && first < end)
+            (void)ol_space_wire(space, first, (end - first) / OL_RUN_PAGE_BYTES, OL_WRITE);
+    }
+}
+
+void ol_foreign_hold_locked(void)
+{
+    for (unsigned i = 0; i < span_count; i++) hold(&spans[i]);
 }
 
 bool ol_foreign_next_locked(uint64_t from, uint64_t *first, uint64_t *end)
@@ -89,12 +107,10 @@ static bool cut(unsigned i, unsigned long first, unsigned long end)
     return true;
 }
 
-bool ol_foreign_return(unsigned long address, unsigned long bytes)
+bool ol_foreign_return_locked(unsigned long address, unsigned long bytes)
 {
     const unsigned long end = address + bytes;
     bool good = true;
-    if (!atomic_load(&span_count)) return true;
-    ol_futex_lock(&ol_runtime.lock);
     for (unsigned i = 0; i < span_count && good;) {
         if (!overlap(&spans[i], address, end)) {
             i++;
@@ -104,6 +120,14 @@ bool ol_foreign_return(unsigned long address, unsigned long bytes)
         const unsigned long last = spans[i].end < end ? spans[i].end : end;
         good = cut(i, first, last) && window_again(first, last);
     }
+    return good;
+}
+
+bool ol_foreign_return(unsigned long address, unsigned long bytes)
+{
+    if (!atomic_load(&span_count)) return true;
+    ol_futex_lock(&ol_runtime.lock);
+    const bool good = ol_foreign_return_locked(address, bytes);
     ol_futex_unlock(&ol_runtime.lock);
     return good;
 }

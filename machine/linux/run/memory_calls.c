@@ -2,12 +2,12 @@
 /*
  * mmap and its kin, answered from the window.
  *
- * Managed: anonymous private memory of at least OL_RUN_THRESHOLD_BYTES, and the heap. Not managed, because something
- * else than the program's own instructions must always find it: stacks, executable memory, locked or huge pages, the
- * lowest 2 GiB (MAP_32BIT), and everything shared or of a file.
+ * Managed: anonymous private memory of at least OL_RUN_THRESHOLD_BYTES, and the heap from OL_HEAP_MANAGED on. Not
+ * managed, because something else than the program's own instructions must always find it: stacks, executable memory,
+ * locked or huge pages, the lowest 2 GiB (MAP_32BIT), and everything shared or of a file.
  *
  * What the program maps at a fixed place inside the window and is not managed (a file over a part of a reservation) is
- * "foreign": the kernel's, with a region of no rights in the core that keeps the place.
+ * "foreign": the kernel's, with a region of no rights in the core that keeps the place. So is the heap's beginning.
  */
 #include <errno.h>
 #include <string.h>
@@ -99,11 +99,15 @@ static bool is_manageable(const struct ol_call *call)
 static long map_anywhere(struct ol_call *call, unsigned long bytes)
 {
     const unsigned long hint = (unsigned long)call->argument[0];
-    const unsigned long from =
-        ol_in_window(hint) ? hint & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1) : OL_WINDOW_FIRST + OL_HEAP_BYTES;
+    const unsigned long from = ol_in_window(hint) && hint >= OL_HEAP_MANAGED
+                                   ? hint & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1)
+                                   : OL_WINDOW_FIRST + OL_HEAP_BYTES;
     ol_va va;
     const enum ol_status status = ol_region_map(space(), from, pages_of(bytes), rights_of(call->argument[2]), 0, &va);
-    return status == OL_OK ? (long)va : errno_of(status);
+    if (status != OL_OK) return errno_of(status);
+    if (va >= OL_HEAP_MANAGED) return (long)va;
+    (void)ol_region_unmap(space(), va, pages_of(bytes)); /* all else is full */
+    return -ENOMEM;
 }
 
 static long map_fixed(struct ol_call *call, unsigned long address, unsigned long bytes)
@@ -111,7 +115,7 @@ static long map_fixed(struct ol_call *call, unsigned long address, unsigned long
     const bool no_replace = call->argument[3] & MAP_FIXED_NOREPLACE;
     if (!is_aligned(address)) return -EINVAL;
     if (!no_replace) (void)ol_foreign_return(address, bytes);
-    const bool managed = is_manageable(call);
+    const bool managed = is_manageable(call) && address >= OL_HEAP_MANAGED;
     const unsigned flags = OL_MAP_FIXED | (no_replace ? 0U : OL_MAP_REPLACE);
     const unsigned rights = managed ? rights_of(call->argument[2]) : OL_NONE;
     const enum ol_status status = ol_region_map(space(), address, pages_of(bytes), rights, flags, NULL);
@@ -224,7 +228,7 @@ static long move_anywhere(const struct move *move)
     ol_va to;
     const enum ol_status status =
         ol_region_find_gap(space(), OL_WINDOW_FIRST + OL_HEAP_BYTES, pages_of(move->new_bytes), &to);
-    if (status != OL_OK) return -ENOMEM;
+    if (status != OL_OK || to < OL_HEAP_MANAGED) return -ENOMEM;
     const long result = move_to(move, to);
     return result ? result : (long)to;
 }
@@ -254,6 +258,7 @@ static long move_outside(const struct move *move)
 static long move_fixed(const struct move *move)
 {
     if (!ol_in_window(move->to)) return move_outside(move);
+    if (move->to < OL_HEAP_MANAGED) return -ENOMEM;
     if (!ol_foreign_return(move->to, move->new_bytes)) return -ENOMEM;
     const enum ol_status status = ol_region_unmap(space(), move->to, pages_of(move->new_bytes));
     if (status != OL_OK) return errno_of(status);
@@ -360,31 +365,56 @@ void ol_heap_init(void)
     atomic_store(&ol_runtime.break_end, OL_WINDOW_FIRST);
 }
 
+static bool shrink_heap(unsigned long first, unsigned long end)
+{
+    return first >= end || (ol_foreign_return_locked(first, end - first) &&
+                            ol_region_unmap(space(), first, pages_of(end - first)) == OL_OK);
+}
+
+static bool grow_foreign(unsigned long first, unsigned long end)
+{
+    const unsigned long bytes = end - first;
+    if (first >= end) return true;
+    if (ol_region_map(space(), first, pages_of(bytes), OL_NONE, OL_MAP_FIXED, NULL) != OL_OK) return false;
+    if (ol_foreign_take_locked(first, bytes) && ol_raw(SYS_mmap, (long)first, (long)bytes, PROT_READ | PROT_WRITE,
+                                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == (long)first)
+        return true;
+    (void)shrink_heap(first, end);
+    return false;
+}
+
+/* One region that grows, unless its last page has other rights by now. */
+static bool grow_managed(unsigned long first, unsigned long end)
+{
+    const unsigned long last_page = first - OL_RUN_PAGE_BYTES;
+    struct ol_region_info region;
+    if (first >= end) return true;
+    const bool is_new =
+        first == OL_HEAP_MANAGED || !ol_region_next(space(), OL_HEAP_MANAGED, &region) || region.va >= end;
+    if (!is_new && ol_region_move(space(), last_page, 1, last_page, pages_of(end - first) + 1) == OL_OK) return true;
+    return ol_region_map(space(), first, pages_of(end - first), OL_READ | OL_WRITE, OL_MAP_FIXED, NULL) == OL_OK;
+}
+
+static bool grow_heap(unsigned long first, unsigned long end)
+{
+    const unsigned long foreign_end = end < OL_HEAP_MANAGED ? end : OL_HEAP_MANAGED;
+    const unsigned long managed = first > OL_HEAP_MANAGED ? first : OL_HEAP_MANAGED;
+    if (!grow_foreign(first, foreign_end)) return false;
+    if (grow_managed(managed, end)) return true;
+    (void)shrink_heap(first, foreign_end);
+    return false;
+}
+
 /* The program's break moved to `wanted`, or as it is if that cannot be. */
 static long move_break(unsigned long wanted)
 {
     const unsigned long now = atomic_load(&ol_runtime.break_end);
     const unsigned long old_end = OL_WINDOW_FIRST + round_up(now - OL_WINDOW_FIRST);
-    enum ol_status status = OL_OK;
     if (wanted < OL_WINDOW_FIRST || wanted > OL_WINDOW_FIRST + OL_HEAP_BYTES) return (long)now;
     const unsigned long new_end = OL_WINDOW_FIRST + round_up(wanted - OL_WINDOW_FIRST);
-    if (new_end < old_end) {
-        status = ol_region_unmap(space(), new_end, (old_end - new_end) / OL_RUN_PAGE_BYTES);
-    } else if (new_end > old_end) {
-        struct ol_region_info region;
-        const bool first =
-            !ol_region_next(space(), OL_WINDOW_FIRST, &region) || region.va >= new_end || old_end == OL_WINDOW_FIRST;
-        /* The heap is one region that grows, unless its last page has other rights by now. */
-        if (!first)
-            status = ol_region_move(space(), old_end - OL_RUN_PAGE_BYTES, 1, old_end - OL_RUN_PAGE_BYTES,
-                                    (new_end - old_end) / OL_RUN_PAGE_BYTES + 1);
-        if (first || status != OL_OK)
-            status = ol_region_map(space(), old_end, (new_end - old_end) / OL_RUN_PAGE_BYTES, OL_READ | OL_WRITE,
-                                   OL_MAP_FIXED, NULL);
-    }
-    if (status != OL_OK) return (long)now;
-    atomic_store(&ol_runtime.break_end, wanted);
-    return (long)wanted;
+    const bool moved = new_end < old_end ? shrink_heap(new_end, old_end) : grow_heap(old_end, new_end);
+    if (moved) atomic_store(&ol_runtime.break_end, wanted);
+    return (long)(moved ? wanted : now);
 }
 
 static long call_brk(const struct ol_call *call)
@@ -451,7 +481,8 @@ static long call_mincore(const struct ol_call *call)
     long result = ol_wires_add(&wires, (unsigned long)call->argument[2], pages_of(bytes), OL_WRITE);
     if (result == 0) result = ol_call_raw(call);
     for (unsigned long at = 0; result == 0 && at < bytes; at += OL_RUN_PAGE_BYTES)
-        vector[at / OL_RUN_PAGE_BYTES] = ol_page_residence(space(), address + at) == OL_RESIDENT;
+        if (!ol_foreign_overlaps(address + at, 1))
+            vector[at / OL_RUN_PAGE_BYTES] = ol_page_residence(space(), address + at) == OL_RESIDENT;
     ol_wires_release(&wires);
     return result;
 }

@@ -25,10 +25,12 @@
 #include "machine/linux/run/shared.h"
 
 /* The window: above every program, heap and legacy mapping area, below the stacks. Both ends are multiples of 4 GiB, so
- * that a filter tells its addresses by their upper 32 bits. The heap (brk) lies at its beginning. */
+ * that a filter tells its addresses by their upper 32 bits. The heap (brk) lies at its beginning; below OL_HEAP_MANAGED
+ * nothing is ever managed. */
 #define OL_WINDOW_FIRST 0x600000000000ULL
 #define OL_WINDOW_BYTES 0x100000000000ULL
 #define OL_HEAP_BYTES   0x10000000000ULL
+#define OL_HEAP_MANAGED (OL_WINDOW_FIRST + OL_RUN_HEAP_FOREIGN_BYTES)
 
 enum { OL_RUN_PAGE_BYTES = 4096 };
 

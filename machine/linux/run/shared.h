@@ -24,6 +24,10 @@ enum { OL_RUN_TEXT_BYTES = 4096, OL_RUN_PROCESSES_MAX = 4096 };
  * allocator maps only what is 128 KiB or more. */
 #define OL_RUN_THRESHOLD_BYTES (64U << 10)
 
+/* So does the heap's beginning: most programs have the buffers there through which they read and write all that they
+ * do, and the kernel can use those without a trap. Less than 4 GiB. */
+#define OL_RUN_HEAP_FOREIGN_BYTES (256U << 10)
+
 /* A managed process, or none. It is alive as long as it holds a lock (fcntl) on the byte of the memfd that is its place
  * in the table: the kernel takes that away when it ends, however it ends. Bytes; written by the process alone, but for
  * what is done with the dead. */

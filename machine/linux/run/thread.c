@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "machine/linux/run/foreign.h"
 #include "machine/linux/run/frame.h"
 #include "machine/linux/run/runtime.h"
 
@@ -145,7 +146,7 @@ static bool hold_data(struct ol_thread *thread)
 static bool take_data(struct ol_thread *thread, unsigned long tls, unsigned long clear_tid)
 {
     const unsigned long page_mask = OL_RUN_PAGE_BYTES - 1, first = tls & ~page_mask;
-    if (!ol_in_window(tls)) return true;
+    if (!ol_in_window(tls) || ol_foreign_overlaps(tls, 1)) return true;
     thread->tls = first;
     thread->tls_pages = (uint32_t)((tls + THREAD_DATA_BYTES - first + page_mask) / OL_RUN_PAGE_BYTES);
     thread->clear_tid = clear_tid;

@@ -23,6 +23,7 @@
 #include <sys/uio.h>
 
 #include "machine/linux/run/bounce.h"
+#include "machine/linux/run/foreign.h"
 #include "machine/linux/run/runtime.h"
 #include "machine/linux/run/user.h"
 #include "machine/linux/run/wires.h"
@@ -453,13 +454,20 @@ static long splice_call(struct ol_call *call)
 /* --- exec
  * -------------------------------------------------------------------------------------------------------------- */
 
+/* Makes sure that the page of an address in the window is there. */
+static bool bring_page(unsigned long address)
+{
+    const ol_va page = address & ~(unsigned long)(OL_RUN_PAGE_BYTES - 1);
+    return ol_foreign_overlaps(page, 1) || ol_fault(ol_runtime.memory->space, page, OL_READ) == OL_OK;
+}
+
 /* Touches a string, so that its pages come in. What is outside the window the kernel can read itself. */
 static void bring_string(const char *string)
 {
     const unsigned long page_mask = OL_RUN_PAGE_BYTES - 1;
     for (unsigned long address = unsigned_of(string); ol_in_window(address);) {
         const unsigned long rest = OL_RUN_PAGE_BYTES - (address & page_mask);
-        if (ol_fault(ol_runtime.memory->space, address & ~page_mask, OL_READ) != OL_OK) return;
+        if (!bring_page(address)) return;
         if (memchr((const void *)(uintptr_t)address, 0, rest)) return;
         address += rest;
     }
@@ -467,11 +475,10 @@ static void bring_string(const char *string)
 
 static void bring_strings(const char *const *array)
 {
-    const unsigned long page_mask = OL_RUN_PAGE_BYTES - 1;
     const char *string;
     for (; array; array++) {
         const unsigned long address = unsigned_of(array);
-        if (ol_in_window(address) && ol_fault(ol_runtime.memory->space, address & ~page_mask, OL_READ) != OL_OK) return;
+        if (ol_in_window(address) && !bring_page(address)) return;
         if (!ol_user_read(&string, address, sizeof(string)) || !string) return;
         bring_string(string);
     }

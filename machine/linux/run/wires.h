@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages that one trapped call names, wired while it runs. Addresses outside the window are passed over. */
+/* The pages that one trapped call names, wired while it runs. Addresses outside the window are passed
+ * over, and so is what is foreign in it (foreign.h). */
 #ifndef OL_RUN_WIRES_H
 #define OL_RUN_WIRES_H
 
