@@ -15,12 +15,13 @@
 
 #define OL_NATIVE_MAGIC "\x89OLT\r\n\x1a\n"
 enum {
-    OL_NATIVE_VERSION = 2, /* 1 had no samples */
+    OL_NATIVE_VERSION = 2,
     OL_NATIVE_MAGIC_BYTES = 8,
     OL_NATIVE_FILE_HEADER_BYTES = 24,
     OL_NATIVE_BLOCK_HEADER_BYTES = 32,
     OL_NATIVE_TRAILER_BYTES = 16,
-    OL_NATIVE_SECTIONS_BYTES = 16, /* before the sections of a block, or of a part of the sample */
+    OL_NATIVE_SECTIONS_BYTES = 32,        /* before the sections of a block */
+    OL_NATIVE_SAMPLE_SECTIONS_BYTES = 16, /* … of a part of the sample */
     OL_NATIVE_INDEX_ENTRY_BYTES = 16,
     OL_NATIVE_BLOCK = 0x4b4f4c42,  /* "BLOK" */
     OL_NATIVE_SAMPLE = 0x504d4153, /* "SAMP" */
@@ -30,11 +31,11 @@ enum {
 
 /* What one block may hold; a file that says more is damaged. */
 enum {
-    OL_NATIVE_TOKENS_MAX = 1 << 20,
-    OL_NATIVE_RUNS_MAX = 1 << 18,        /* of all its phrases */
+    OL_NATIVE_TOKENS_MAX = 1 << 21,
+    OL_NATIVE_RUNS_MAX = 1 << 19,        /* of all its phrases */
     OL_NATIVE_PHRASE_RUNS_MAX = 2048,    /* of one */
     OL_NATIVE_SAMPLE_RUNS_MAX = 1 << 17, /* of a part of the sample */
-    OL_NATIVE_RAW_MAX = 1 << 24,
+    OL_NATIVE_RAW_MAX = 1 << 25,
     OL_NATIVE_BLOCKS_MAX = 1 << 28 /* of a file */
 };
 

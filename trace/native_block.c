@@ -11,6 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "trace/native_phrases.h"
 #include "trace/varint.h"
 
 static enum ol_trace_status fail(const struct ol_native *native, enum ol_trace_status status, const char *what)
@@ -60,53 +61,19 @@ static enum ol_trace_status read_bytes(struct ol_native *native, unsigned char *
     return OL_TRACE_OK;
 }
 
-static bool grow(unsigned char **buffer, size_t *room, size_t bytes)
+/* Makes a buffer, of which `room` bytes are there, that large. False without memory. */
+static bool grow(void *buffer, size_t *room, size_t bytes)
 {
+    void **const place = buffer;
     if (bytes <= *room) return true;
-    unsigned char *const larger = realloc(*buffer, bytes);
+    void *const larger = realloc(*place, bytes);
     if (!larger) return false;
-    *buffer = larger;
+    *place = larger;
     *room = bytes;
     return true;
 }
 
 /* --- a block ------------------------------------------------------------------------------------------------------ */
-
-static bool get_run(struct ol_native *native, const unsigned char **at, const unsigned char *end, uint64_t last[2],
-                    struct ol_reference *run)
-{
-    static const uint8_t accesses[] = {OL_READ, OL_WRITE, OL_EXEC};
-    if (*at == end) return false;
-    const unsigned head = *(*at)++;
-    const unsigned access = head & 3;
-    uint64_t more = head >> 3, distance = 0;
-    if (access == 3) return false;
-    if (more == 31 && (!ol_varint_get(at, end, &more) || more >= UINT32_MAX)) return false;
-    if (head & 4 && !ol_varint_get(at, end, &distance)) return false;
-    uint64_t *const page = &last[access == 2];
-    *page += ol_unzigzag(distance);
-    *run = (struct ol_reference){.va = *page << native->shift, .access = accesses[access], .count = (uint32_t)more + 1};
-    return *page <= native->options.last_va >> native->shift;
-}
-
-static bool get_phrases(struct ol_native *native, const unsigned char *at, const unsigned char *end)
-{
-    uint64_t last[2] = {0, 0};
-    uint32_t runs = 0;
-    native->defined = native->used = 0;
-    while (at < end) {
-        uint64_t count;
-        if (!ol_varint_get(&at, end, &count) || count == 0 || count > OL_NATIVE_PHRASE_RUNS_MAX ||
-            count > OL_NATIVE_RUNS_MAX - runs)
-            return false;
-        struct ol_native_phrase *const phrase = &native->phrases[native->defined++];
-        *phrase = (struct ol_native_phrase){.first = runs, .count = (uint32_t)count};
-        for (uint64_t i = 0; i < count; i++)
-            if (!get_run(native, &at, end, last, &native->runs[runs++])) return false;
-    }
-    native->runs_total = runs;
-    return true;
-}
 
 /* How many tokens name a phrase for the first time. */
 static uint32_t first_uses(const struct ol_native *native)
@@ -119,23 +86,34 @@ static uint32_t first_uses(const struct ol_native *native)
     return count;
 }
 
-/* Of a block that is decompressed. */
-static bool get_sections(struct ol_native *native, size_t bytes)
+static enum ol_trace_status senseless(const struct ol_native *native)
 {
-    if (bytes < OL_NATIVE_SECTIONS_BYTES) return false;
-    const uint64_t definition_bytes = ol_get32(native->raw), event_bytes = ol_get32(native->raw + 4);
-    native->tokens = ol_get32(native->raw + 8);
-    native->token_bytes = ol_get32(native->raw + 12);
-    if (native->token_bytes != 2 && native->token_bytes != 4) return false;
-    if (native->tokens > OL_NATIVE_TOKENS_MAX ||
-        OL_NATIVE_SECTIONS_BYTES + definition_bytes + event_bytes + (uint64_t)native->tokens * native->token_bytes !=
-            bytes)
-        return false;
-    const unsigned char *const definitions = native->raw + OL_NATIVE_SECTIONS_BYTES;
-    native->event = definitions + definition_bytes;
-    native->events_end = native->token = native->event + event_bytes;
+    return ol_native_damaged(native, "the contents of the block make no sense");
+}
+
+/* Of a block that is decompressed. */
+static enum ol_trace_status get_sections(struct ol_native *native, size_t bytes)
+{
+    uint32_t stream_bytes[OL_PHRASE_STREAMS];
+    uint64_t end = OL_NATIVE_SECTIONS_BYTES;
+    if (bytes < end) return senseless(native);
+    const unsigned char *at = native->raw;
+    for (int i = 0; i < OL_PHRASE_STREAMS; i++, at += 4) end += stream_bytes[i] = ol_get32(at);
+    const uint64_t phrases_end = end, events_end = end + ol_get32(at);
+    native->tokens = ol_get32(at + 4);
+    native->token_bytes = ol_get32(at + 8);
+    if ((native->token_bytes != 2 && native->token_bytes != 4) || native->tokens > OL_NATIVE_TOKENS_MAX ||
+        stream_bytes[OL_PHRASE_HEADS] > OL_NATIVE_RUNS_MAX ||
+        events_end + (uint64_t)native->tokens * native->token_bytes != bytes)
+        return senseless(native);
+    native->event = native->raw + phrases_end;
+    native->events_end = native->token = native->raw + events_end;
     native->thread = 0;
-    return get_phrases(native, definitions, native->event) && first_uses(native) == native->defined;
+    if (!grow(&native->runs, &native->runs_room, stream_bytes[OL_PHRASE_HEADS] * sizeof *native->runs) ||
+        !grow(&native->phrases, &native->phrases_room, stream_bytes[OL_PHRASE_LENGTHS] * sizeof *native->phrases))
+        return ol_native_no_memory(native);
+    const bool good = ol_phrases_get(native, native->raw + OL_NATIVE_SECTIONS_BYTES, stream_bytes);
+    return good && first_uses(native) == native->defined ? OL_TRACE_OK : senseless(native);
 }
 
 /* --- sections of the file ----------------------------------------------------------------------------------------- */
@@ -241,8 +219,7 @@ enum ol_trace_status ol_native_read_block(struct ol_native *native)
     native->block_references = ol_get64(header + 16);
     native->references += native->block_references;
     native->blocks++;
-    return get_sections(native, bytes) ? OL_TRACE_OK
-                                       : ol_native_damaged(native, "the contents of the block make no sense");
+    return get_sections(native, bytes);
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
@@ -342,8 +319,9 @@ static enum ol_trace_status read_file_header(struct ol_native *native)
     native->shift = ol_get32(header + 12);
     if (ol_get32(header + 20) != (uint32_t)crc32(0, header, 20))
         return ol_native_damaged(native, "the file's header is damaged");
-    if (ol_get32(header + 8) == 0 || ol_get32(header + 8) > OL_NATIVE_VERSION)
-        return ol_native_damaged(native, "the trace is of a version of the format that is not known here: 1 and 2 are");
+    if (ol_get32(header + 8) != OL_NATIVE_VERSION)
+        return ol_native_damaged(native,
+                                 "the trace is of another version of the format than 2, the only one known here");
     if (native->shift > 30) return ol_native_damaged(native, "the file's header is damaged");
     if (native->shift > native->options.page_shift)
         return ol_native_damaged(native, "the trace has larger pages than are asked for; record it with --addresses");
@@ -379,10 +357,7 @@ enum ol_trace_status ol_native_open(struct ol_source *source, const char *name, 
                                  .early_end = used};
     assert(used <= sizeof native->early);
     memcpy(native->early, read, used);
-    native->runs = malloc(OL_NATIVE_RUNS_MAX * sizeof *native->runs);
-    native->phrases = malloc(OL_NATIVE_RUNS_MAX * sizeof *native->phrases);
-    enum ol_trace_status status = native->runs && native->phrases ? OL_TRACE_OK : ol_native_no_memory(native);
-    if (status == OL_TRACE_OK) status = read_file_header(native);
+    enum ol_trace_status status = read_file_header(native);
     if (status == OL_TRACE_OK) *out = native;
     else ol_native_close(native);
     return status;

@@ -33,7 +33,7 @@ struct ol_native {
 
     /* The block. */
     unsigned char *packed, *raw;
-    size_t packed_room, raw_room;
+    size_t packed_room, raw_room, runs_room, phrases_room; /* bytes */
     struct ol_reference *runs;
     struct ol_native_phrase *phrases;
     uint32_t runs_total;    /* of all phrases */

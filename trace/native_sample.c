@@ -46,13 +46,13 @@ static bool get_section(struct ol_native *native, size_t bytes, uint64_t referen
 {
     struct ol_native_sample *const sample = native->sample;
     const unsigned shift = ol_native_sample_shift(native->shift);
-    if (bytes < OL_NATIVE_SECTIONS_BYTES) return false;
+    if (bytes < OL_NATIVE_SAMPLE_SECTIONS_BYTES) return false;
     const uint64_t page_bytes = ol_get32(native->raw), count_bytes = ol_get32(native->raw + 4);
     const uint32_t count = ol_get32(native->raw + 8), token_bytes = ol_get32(native->raw + 12);
     if (count > RUNS || (token_bytes != 2 && token_bytes != 4) ||
-        OL_NATIVE_SECTIONS_BYTES + page_bytes + count_bytes + (uint64_t)count * token_bytes != bytes)
+        OL_NATIVE_SAMPLE_SECTIONS_BYTES + page_bytes + count_bytes + (uint64_t)count * token_bytes != bytes)
         return false;
-    const unsigned char *const pages = native->raw + OL_NATIVE_SECTIONS_BYTES, *counts = pages + page_bytes;
+    const unsigned char *const pages = native->raw + OL_NATIVE_SAMPLE_SECTIONS_BYTES, *counts = pages + page_bytes;
     const unsigned char *token = counts + count_bytes, *const tokens = token;
     uint32_t known, named = 0;
     if (!get_pages(native, pages, counts, &known)) return false;

@@ -8,7 +8,7 @@
 
 enum {
     RUNS = OL_NATIVE_SAMPLE_RUNS_MAX,
-    RAW_BYTES = OL_NATIVE_SECTIONS_BYTES + RUNS * (OL_VARINT_BYTES_MAX + 5 + 4) /* page, count, token */
+    RAW_BYTES = OL_NATIVE_SAMPLE_SECTIONS_BYTES + RUNS * (OL_VARINT_BYTES_MAX + 5 + 4) /* page, count, token */
 };
 
 struct ol_native_sampler {
@@ -70,7 +70,7 @@ void ol_native_sampler_add(struct ol_native_sampler *sampler, const struct ol_re
 /* Appends pages by distance, then counts, then tokens; returns the end. */
 static unsigned char *encode(const struct ol_native_sampler *sampler, const struct ol_numbering *pages)
 {
-    unsigned char *const head = sampler->raw, *at = head + OL_NATIVE_SECTIONS_BYTES, *part = at;
+    unsigned char *const head = sampler->raw, *at = head + OL_NATIVE_SAMPLE_SECTIONS_BYTES, *part = at;
     const uint32_t known = ol_numbering_pages(pages), bytes = known < UINT16_MAX ? 2 : 4;
     uint64_t last = 0;
     for (uint32_t i = 0; i < known; last = ol_numbering_page(pages, i++))

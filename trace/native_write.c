@@ -8,17 +8,16 @@
 #include <zstd.h>
 
 #include "trace/native.h"
+#include "trace/native_phrases.h"
 #include "trace/native_sampler.h"
 #include "trace/varint.h"
 
 enum {
-    LEVEL = 1,       /* of compression */
-    EARLY_LEVEL = 6, /* of the first blocks: files that have no more are a fifth smaller, for some 15 ms a block */
-    EARLY_BLOCKS = 16,
-    RUN_BYTES_MAX = 1 + 5 + 10, /* head, count, page */
+    LEVEL = 1,        /* of compression */
+    EARLY_LEVEL = 12, /* of the first blocks: files that have no more are a quarter smaller, for up to 0.1 s a block */
+    EARLY_BLOCKS = 8,
     EVENT_BYTES_MAX = 1 + 10 + 5,
     EVENTS_MAX = 1 << 16,
-    DEFINITION_BYTES_MAX = OL_NATIVE_RUNS_MAX * RUN_BYTES_MAX + OL_NATIVE_RUNS_MAX * 2,
     SLOTS = 2 * OL_NATIVE_RUNS_MAX /* for phrases by hash; at most half are in use */
 };
 
@@ -49,9 +48,9 @@ struct writer {
     struct slot *slots;       /* linear probing */
     uint64_t offset;          /* in the file */
     uint64_t references;      /* of the file so far */
-    uint64_t last[2];         /* page of the last run: data, instructions */
-    size_t definition_bytes, event_bytes;
-    unsigned char *definitions, *events;
+    struct ol_phrase_writer definitions;
+    size_t event_bytes;
+    unsigned char *events;
     unsigned char *raw, *packed;
     size_t packed_room;
     ZSTD_CCtx *zstd;
@@ -185,13 +184,13 @@ static void end_block(struct writer *writer)
     const bool narrow = writer->phrases + OL_NATIVE_FIRST_PHRASE <= 0x10000;
     if (writer->shared.tokens == 0) return;
     note_in_index(writer, &writer->blocks, writer->references);
-    ol_put32(at, (uint32_t)writer->definition_bytes);
-    ol_put32(at + 4, (uint32_t)writer->event_bytes);
-    ol_put32(at + 8, writer->shared.tokens);
-    ol_put32(at + 12, narrow ? 2 : 4);
-    at += OL_NATIVE_SECTIONS_BYTES;
-    memcpy(at, writer->definitions, writer->definition_bytes);
-    at += writer->definition_bytes;
+    for (int i = 0; i < OL_PHRASE_STREAMS; i++, at += 4) ol_put32(at, (uint32_t)writer->definitions.bytes[i]);
+    ol_put32(at, (uint32_t)writer->event_bytes);
+    ol_put32(at + 4, writer->shared.tokens);
+    ol_put32(at + 8, narrow ? 2 : 4);
+    at += 12;
+    for (int i = 0; i < OL_PHRASE_STREAMS; at += writer->definitions.bytes[i++])
+        memcpy(at, writer->definitions.stream[i], writer->definitions.bytes[i]);
     memcpy(at, writer->events, writer->event_bytes);
     at += writer->event_bytes;
     at += put_tokens(writer, at, narrow);
@@ -202,8 +201,8 @@ static void end_block(struct writer *writer)
     writer->shared.block++;
     writer->phrases = writer->runs = writer->shared.tokens = 0;
     writer->shared.block_references = 0;
-    writer->last[0] = writer->last[1] = 0;
-    writer->definition_bytes = writer->event_bytes = 0;
+    ol_phrase_writer_reset(&writer->definitions);
+    writer->event_bytes = 0;
 }
 
 static void put_event(struct writer *writer, uint8_t kind, uint64_t value, uint32_t count)
@@ -225,25 +224,8 @@ static void need_room(struct writer *writer, uint32_t runs)
     if (writer->shared.tokens == 0 && writer->thread != 0) put_event(writer, OL_NATIVE_THREAD, writer->thread, 0);
 }
 
-/* head: bits 0-1 access (0 read, 1 write, 2 instruction), bit 2 another page, bits 3-7 count - 1, or 31: it follows */
-static unsigned char *put_run(struct writer *writer, unsigned char *at, const struct ol_reference *run)
-{
-    const unsigned access = run->access == OL_READ ? 0 : run->access == OL_WRITE ? 1 : 2;
-    uint64_t *const last = &writer->last[access == 2];
-    const uint64_t page = run->va >> writer->shift;
-    const uint32_t more = run->count - 1;
-    *at++ = (unsigned char)(access | (page != *last ? 4U : 0) | (more < 31 ? more : 31) << 3);
-    if (more >= 31) at = ol_varint_put(at, more);
-    if (page != *last) {
-        at = ol_varint_put(at, ol_zigzag(page - *last));
-    }
-    *last = page;
-    return at;
-}
-
-/* The phrase with these runs, if the block has it; else UINT32_MAX, and *free is the slot for it. */
-static uint32_t find_phrase(const struct writer *writer, const struct ol_reference *runs, uint32_t count,
-                            struct slot **free_slot)
+/* The slot of the phrase with these runs; if the block has none such, the free one that is for it. */
+static struct slot *find_phrase(const struct writer *writer, const struct ol_reference *runs, uint32_t count)
 {
     uint64_t hash = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -252,14 +234,11 @@ static uint32_t find_phrase(const struct writer *writer, const struct ol_referen
     }
     for (size_t at = hash >> 32;; at++) {
         struct slot *const slot = &writer->slots[at % SLOTS];
-        if (slot->block != writer->shared.block) {
-            *free_slot = slot;
-            return UINT32_MAX;
-        }
+        if (slot->block != writer->shared.block) return slot;
         const uint32_t first = writer->first_run[slot->phrase];
         if (writer->first_run[slot->phrase + 1] - first == count &&
             memcmp(writer->run + first, runs, count * sizeof *runs) == 0)
-            return slot->phrase;
+            return slot;
     }
 }
 
@@ -267,13 +246,9 @@ static uint32_t find_phrase(const struct writer *writer, const struct ol_referen
 static uint32_t add_phrase(struct writer *writer, struct slot *slot, uint32_t count)
 {
     const struct ol_reference *const runs = writer->run + writer->runs;
-    unsigned char *at = ol_varint_put(writer->definitions + writer->definition_bytes, count);
     uint64_t references = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        at = put_run(writer, at, &runs[i]);
-        references += runs[i].count;
-    }
-    writer->definition_bytes = (size_t)(at - writer->definitions);
+    for (uint32_t i = 0; i < count; i++) references += runs[i].count;
+    ol_phrase_writer_add(&writer->definitions, runs, count);
     writer->runs += count;
     *slot = (struct slot){writer->phrases, writer->shared.block};
     writer->shared.token[writer->shared.tokens++] = OL_NATIVE_NEW_PHRASE;
@@ -286,15 +261,15 @@ static uint32_t add_phrase(struct writer *writer, struct slot *slot, uint32_t co
 uint32_t ol_native_phrase(struct ol_native_writer *shared, const struct ol_reference *runs, uint32_t count)
 {
     struct writer *const writer = (struct writer *)shared;
-    struct slot *slot = NULL;
     assert(count > 0 && count <= OL_NATIVE_PHRASE_RUNS_MAX);
     need_room(writer, count);
     struct ol_reference *const kept = writer->run + writer->runs;
     for (uint32_t i = 0; i < count; i++)
         kept[i] = (struct ol_reference){
             .va = runs[i].va >> writer->shift << writer->shift, .access = runs[i].access, .count = runs[i].count};
-    const uint32_t known = find_phrase(writer, kept, count, &slot);
-    if (known == UINT32_MAX) return add_phrase(writer, slot, count);
+    struct slot *const slot = find_phrase(writer, kept, count);
+    if (slot->block != writer->shared.block) return add_phrase(writer, slot, count);
+    const uint32_t known = slot->phrase;
     ol_native_repeat(shared, known);
     return known;
 }
@@ -330,7 +305,7 @@ static void release(struct writer *writer)
 {
     ZSTD_freeCCtx(writer->zstd);
     free(writer->shared.phrase_references);
-    free(writer->definitions);
+    ol_phrase_writer_release(&writer->definitions);
     free(writer->events);
     free(writer->shared.token);
     free(writer->raw);
@@ -349,7 +324,7 @@ static void release(struct writer *writer)
 static bool allocate(struct writer *writer)
 {
     writer->shared.phrase_references = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->shared.phrase_references);
-    writer->definitions = malloc(DEFINITION_BYTES_MAX);
+    const bool good = ol_phrase_writer_init(&writer->definitions, writer->shift);
     writer->events = malloc(EVENTS_MAX);
     writer->shared.token = malloc(OL_NATIVE_TOKENS_MAX * sizeof *writer->shared.token);
     writer->raw = malloc(OL_NATIVE_RAW_MAX);
@@ -360,12 +335,13 @@ static bool allocate(struct writer *writer)
     writer->sampled = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->sampled);
     writer->sampled_run = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->sampled_run);
     writer->zstd = ZSTD_createCCtx();
-    return writer->shared.phrase_references && writer->definitions && writer->events && writer->shared.token &&
-           writer->raw && writer->run && writer->first_run && writer->slots && writer->sampler && writer->sampled &&
+    return good && writer->shared.phrase_references && writer->events && writer->shared.token && writer->raw &&
+           writer->run && writer->first_run && writer->slots && writer->sampler && writer->sampled &&
            writer->sampled_run && writer->zstd;
 }
 
-_Static_assert(DEFINITION_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 + OL_NATIVE_SECTIONS_BYTES <=
+_Static_assert(OL_NATIVE_RUNS_MAX *OL_PHRASE_RUN_BYTES_MAX + EVENTS_MAX + OL_NATIVE_TOKENS_MAX * 4 +
+                       OL_NATIVE_SECTIONS_BYTES <=
                    OL_NATIVE_RAW_MAX,
                "a block of all that is allowed");
 

@@ -160,12 +160,13 @@ def part(name, raw, here):
     rest = struct.pack("<IIQQ", len(frame), len(raw), here, 0) + frame
     return struct.pack("<4sI", name, zlib.crc32(rest)) + rest
 
-phrases = bytes([1, 1 | 4 | 2 << 3, 10, 1, 0 | 4 | 1 << 3, 14])  # A: write page 5, thrice; B: read page 7, twice
+# A: write page 5, thrice; B: read page 7, twice. Lengths, heads, counts, ranks, distances.
+phrases = [bytes([1, 1]), bytes([1 | 4 | 2 << 3, 0 | 4 | 1 << 3]), b"", bytes([0, 0]), bytes([10, 4])]
 events = bytes([0, 1, 0, 0])                                     # to thread 1; to thread 0
 tokens = [0, 2, 1, 0, 2, 1, 3]                                   # A A, B A, B
-raw = struct.pack("<IIII", len(phrases), len(events), len(tokens), 2) + phrases + events
+raw = struct.pack("<8I", *map(len, phrases), len(events), len(tokens), 2) + b"".join(phrases) + events
 raw += b"".join(struct.pack("<H", token) for token in tokens)
-head = b"\x89OLT\r\n\x1a\n" + struct.pack("<III", 1, 12, 0)
+head = b"\x89OLT\r\n\x1a\n" + struct.pack("<III", 2, 12, 0)
 data = head + struct.pack("<I", zlib.crc32(head))
 index = struct.pack("<QQ", len(data), 0)
 data += part(b"BLOK", raw, 13)
