@@ -32,6 +32,7 @@ enum {
 /* What one block may hold; a file that says more is damaged. */
 enum {
     OL_NATIVE_TOKENS_MAX = 1 << 21,
+    OL_NATIVE_PHRASES_MAX = 1 << 18,     /* so that what is known of each fits into a cache */
     OL_NATIVE_RUNS_MAX = 1 << 19,        /* of all its phrases */
     OL_NATIVE_PHRASE_RUNS_MAX = 2048,    /* of one */
     OL_NATIVE_SAMPLE_RUNS_MAX = 1 << 17, /* of a part of the sample */

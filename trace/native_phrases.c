@@ -140,7 +140,7 @@ bool ol_phrases_get(struct ol_native *native, const unsigned char *streams, cons
     while (from.at[OL_PHRASE_LENGTHS] < from.end[OL_PHRASE_LENGTHS]) {
         uint64_t count;
         if (!get(&from, OL_PHRASE_LENGTHS, &count) || count == 0 || count > OL_NATIVE_PHRASE_RUNS_MAX ||
-            count > bytes[OL_PHRASE_HEADS] - runs)
+            count > bytes[OL_PHRASE_HEADS] - runs || native->defined == OL_NATIVE_PHRASES_MAX)
             return false;
         native->phrases[native->defined++] = (struct ol_native_phrase){.first = runs, .count = (uint32_t)count};
         for (uint64_t i = 0; i < count; i++)

@@ -18,7 +18,7 @@ enum {
     EARLY_BLOCKS = 8,
     EVENT_BYTES_MAX = 1 + 10 + 5,
     EVENTS_MAX = 1 << 16,
-    SLOTS = 2 * OL_NATIVE_RUNS_MAX /* for phrases by hash; at most half are in use */
+    SLOTS = 2 * OL_NATIVE_PHRASES_MAX /* for phrases by hash; at most half are in use */
 };
 
 /* Runs of a phrase that are to pages in the sample. */
@@ -90,7 +90,9 @@ static void write_section(struct writer *writer, uint32_t magic, const unsigned 
         writer->packed = larger;
         writer->packed_room = room;
     }
-    const int level = writer->shared.block <= EARLY_BLOCKS ? EARLY_LEVEL : LEVEL;
+    /* Of single runs, which no recording has, a higher level makes little less, and reading slower. */
+    const bool early = writer->shared.block <= EARLY_BLOCKS && writer->runs > writer->phrases;
+    const int level = early ? EARLY_LEVEL : LEVEL;
     ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, level);
     const size_t packed = ZSTD_compress2(writer->zstd, writer->packed, writer->packed_room, raw, bytes);
     if (ZSTD_isError(packed)) {
@@ -219,7 +221,7 @@ static void put_event(struct writer *writer, uint8_t kind, uint64_t value, uint3
 static void need_room(struct writer *writer, uint32_t runs)
 {
     if (writer->shared.tokens + 2 > OL_NATIVE_TOKENS_MAX || writer->runs + runs > OL_NATIVE_RUNS_MAX ||
-        writer->event_bytes + (size_t)2 * EVENT_BYTES_MAX > EVENTS_MAX)
+        writer->phrases == OL_NATIVE_PHRASES_MAX || writer->event_bytes + (size_t)2 * EVENT_BYTES_MAX > EVENTS_MAX)
         end_block(writer);
     if (writer->shared.tokens == 0 && writer->thread != 0) put_event(writer, OL_NATIVE_THREAD, writer->thread, 0);
 }
@@ -323,16 +325,16 @@ static void release(struct writer *writer)
 
 static bool allocate(struct writer *writer)
 {
-    writer->shared.phrase_references = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->shared.phrase_references);
+    writer->shared.phrase_references = malloc(OL_NATIVE_PHRASES_MAX * sizeof *writer->shared.phrase_references);
     const bool good = ol_phrase_writer_init(&writer->definitions, writer->shift);
     writer->events = malloc(EVENTS_MAX);
     writer->shared.token = malloc(OL_NATIVE_TOKENS_MAX * sizeof *writer->shared.token);
     writer->raw = malloc(OL_NATIVE_RAW_MAX);
     writer->run = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->run);
-    writer->first_run = calloc(OL_NATIVE_RUNS_MAX + 1, sizeof *writer->first_run);
+    writer->first_run = calloc(OL_NATIVE_PHRASES_MAX + 1, sizeof *writer->first_run);
     writer->slots = calloc(SLOTS, sizeof *writer->slots);
     writer->sampler = ol_native_sampler_create(writer->shift);
-    writer->sampled = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->sampled);
+    writer->sampled = malloc(OL_NATIVE_PHRASES_MAX * sizeof *writer->sampled);
     writer->sampled_run = malloc(OL_NATIVE_RUNS_MAX * sizeof *writer->sampled_run);
     writer->zstd = ZSTD_createCCtx();
     return good && writer->shared.phrase_references && writer->events && writer->shared.token && writer->raw &&
