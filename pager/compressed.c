@@ -106,10 +106,11 @@ static void slot_drop_locked(struct compressed *compressed, ol_slot slot)
     struct ol_compressed_statistics *statistics = &compressed->statistics;
     const uint8_t holds = slot_holds(compressed, slot);
     uint32_t bytes;
+    if (holds == HOLDS_NOTHING) return; /* the table may have no memory there */
     if (holds == HOLDS_WORD) {
         word_drop_locked(compressed, compressed->where[slot]);
         statistics->same_pages--;
-    } else if (holds != HOLDS_NOTHING) {
+    } else {
         (void)slot_data(compressed, slot, &bytes);
         ol_store_free(&compressed->store, slot_place(compressed, slot));
         statistics->pages--;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { LAYERS = 64, LAYERS_MERGED = 16, NO_LAYER = LAYERS, PAGE_BYTES_MIN = 512, PAGE_BYTES_MAX = 1 << 20 };
-enum { FAILURES = 4 * OL_IO_PAGES_MAX };
+enum { FAILURES = 4 * OL_IO_PAGES_MAX, CLUSTER_SLOTS = 64 };
 
 static_assert((int)LAYERS <= (int)OL_SEAL_KEYS, "each layer has a key");
 
@@ -39,20 +39,23 @@ struct failure {
 
 struct swapfile {
     struct ol_pager pager;
-    int directory;         /* c: */
-    uint8_t *where;        /* c: the table; by slot, number of its layer + 1, or 0. An entry belongs to whoever
-                              uses the slot */
-    struct ol_seals seals; /* c: its tables are as `where` is */
-    uint8_t *bounce;       /* c: room for OL_IO_PAGES_MAX pages, used by freeze alone */
-    uint8_t *sealed;       /* c: room for as many encrypted ones, used by who holds sealing; NULL: no encryption */
+    int directory;          /* c: */
+    _Atomic uint64_t *held; /* c: the table; by cluster of 64 slots, bits: which have contents. They change with the
+                               lock held; whoever uses a slot may look at its own without */
+    uint8_t *layer_of;      /* c: the table; by slot that has contents, number of its layer. An entry belongs to whoever
+                               uses the slot. While there was no layer but 0, nothing was written to it */
+    struct ol_seals seals;  /* c: its tables are as `layer_of` is */
+    uint8_t *bounce;        /* c: room for OL_IO_PAGES_MAX pages, used by freeze alone */
+    uint8_t *sealed;        /* c: room for as many encrypted ones, used by who holds sealing; NULL: no encryption */
     struct ol_futex_mutex sealing; /* taken before lock */
     struct ol_ring ring;           /* has a lock of its own */
     pid_t process;                 /* c: whose descriptors the files are; changed after a fork */
     struct ol_futex_mutex lock; /* protects all below; a layer's file does not change while slots are in it or are being
                                    written to it, and is then used without */
     struct layer layers[LAYERS];
-    unsigned current; /* number of the current layer; NO_LAYER: every one is frozen */
-    uint32_t slots_touched;
+    unsigned current;             /* number of the current layer; NO_LAYER: every one is frozen */
+    uint32_t slots_touched;       /* highest slot written + 1 */
+    uint32_t slots_touched_above; /* … to a layer above 0 */
     uint64_t pages_read;
     uint64_t pages_written;
     uint64_t pages_read_together;
@@ -114,11 +117,23 @@ static enum ol_status layer_start_locked(struct swapfile *swapfile)
     return ol_swap_status(layer_open(swapfile, swapfile->current));
 }
 
+static uint64_t bit_of(ol_slot slot)
+{
+    return UINT64_C(1) << slot % CLUSTER_SLOTS;
+}
+
+/* Where the slot's contents are; NO_LAYER: it has none. */
+static unsigned slot_layer(const struct swapfile *swapfile, ol_slot slot)
+{
+    const uint64_t held = atomic_load_explicit(&swapfile->held[slot / CLUSTER_SLOTS], memory_order_relaxed);
+    return held & bit_of(slot) ? swapfile->layer_of[slot] : NO_LAYER;
+}
+
 static void slot_leave_locked(struct swapfile *swapfile, ol_slot slot)
 {
-    if (swapfile->where[slot] == 0) return;
-    const unsigned number = swapfile->where[slot] - 1U;
-    swapfile->where[slot] = 0;
+    const unsigned number = slot_layer(swapfile, slot);
+    if (number == NO_LAYER) return;
+    atomic_fetch_and_explicit(&swapfile->held[slot / CLUSTER_SLOTS], ~bit_of(slot), memory_order_relaxed);
     swapfile->layers[number].slots_here--;
     if (swapfile->layers[number].slots_here == 0 && layer_is_frozen(swapfile, number)) layer_give_up(swapfile, number);
 }
@@ -128,10 +143,12 @@ static void slot_enter_locked(struct swapfile *swapfile, ol_slot slot, unsigned 
 {
     struct layer *layer = &swapfile->layers[number];
     slot_leave_locked(swapfile, slot);
-    swapfile->where[slot] = (uint8_t)(number + 1);
+    atomic_fetch_or_explicit(&swapfile->held[slot / CLUSTER_SLOTS], bit_of(slot), memory_order_relaxed);
+    if (swapfile->layer_of[slot] != number) swapfile->layer_of[slot] = (uint8_t)number;
     layer->slots_here++;
     if (slot >= layer->slots_touched) layer->slots_touched = slot + 1;
     if (slot >= swapfile->slots_touched) swapfile->slots_touched = slot + 1;
+    if (number > 0 && slot >= swapfile->slots_touched_above) swapfile->slots_touched_above = slot + 1;
 }
 
 /* --- reading and writing ---------------------------------------------------------------------------------------- */
@@ -147,8 +164,9 @@ static uint32_t run_of_slots(const ol_slot *slots, uint32_t i, uint32_t count)
 /* How many slots, at most n, from `slot` on are in the same layer. */
 static uint32_t run_in_layer(const struct swapfile *swapfile, ol_slot slot, uint32_t n)
 {
+    const unsigned number = slot_layer(swapfile, slot);
     uint32_t same = 1;
-    while (same < n && swapfile->where[slot + same] == swapfile->where[slot]) same++;
+    while (same < n && slot_layer(swapfile, slot + same) == number) same++;
     return same;
 }
 
@@ -168,8 +186,8 @@ static uint32_t runs_find(struct swapfile *swapfile, const ol_slot *slots, uint3
     uint32_t found = 0;
     for (uint32_t i = 0, n; i < count; i += n) {
         n = run_in_layer(swapfile, slots[i], run_of_slots(slots, i, count));
-        const uint8_t where = swapfile->where[slots[i]];
-        if (where != 0) runs[found++] = (struct ol_swap_run){&swapfile->layers[where - 1].file, i, n};
+        const unsigned number = slot_layer(swapfile, slots[i]);
+        if (number != NO_LAYER) runs[found++] = (struct ol_swap_run){&swapfile->layers[number].file, i, n};
     }
     return found;
 }
@@ -193,7 +211,7 @@ static uint64_t runs_read_together(struct swapfile *swapfile, const struct ol_sw
 
 static void page_open(struct swapfile *swapfile, ol_slot slot, void *page, int error, enum ol_status *status)
 {
-    const unsigned number = swapfile->where[slot] - 1U;
+    const unsigned number = slot_layer(swapfile, slot);
     if (error == 0 && !ol_seal_open(&swapfile->seals, number, slot, page)) error = OL_SWAP_DAMAGED;
     *status = error == 0 ? OL_OK : OL_E_IO;
     if (error != 0) failure_note(swapfile, slot, error, swapfile->layers[number].file.fd);
@@ -300,6 +318,7 @@ static enum ol_status run_copy(struct swapfile *swapfile, ol_slot slot, uint32_t
     ol_slot slots[OL_IO_PAGES_MAX];
     enum ol_status status[OL_IO_PAGES_MAX];
     uint8_t seals[OL_IO_PAGES_MAX * OL_SEAL_BYTES_MAX];
+    assert(n > 0 && n <= OL_IO_PAGES_MAX);
     for (uint32_t i = 0; i < n; i++) {
         pages[i] = swapfile->bounce + (size_t)i * swapfile->pager.page_bytes;
         slots[i] = slot + i;
@@ -326,8 +345,8 @@ static enum ol_status layers_merge(struct swapfile *swapfile)
     enum ol_status status = layer_start_locked(swapfile);
     ol_futex_unlock(&swapfile->lock);
     for (ol_slot slot = 0; slot < swapfile->slots_touched && status == OL_OK;) {
-        const uint8_t where = swapfile->where[slot];
-        if (where == 0 || (chosen >> (where - 1) & 1) == 0) {
+        const unsigned number = slot_layer(swapfile, slot);
+        if (number == NO_LAYER || (chosen >> number & 1) == 0) {
             slot++;
             continue;
         }
@@ -395,6 +414,11 @@ static size_t buffer_bytes(const struct swapfile *swapfile)
     return (size_t)OL_IO_PAGES_MAX * swapfile->pager.page_bytes;
 }
 
+static size_t held_bytes(const struct swapfile *swapfile)
+{
+    return ((size_t)swapfile->pager.capacity / CLUSTER_SLOTS + 1) * sizeof *swapfile->held;
+}
+
 static void swapfile_close(struct ol_pager *pager)
 {
     struct swapfile *swapfile = swapfile_of(pager);
@@ -402,7 +426,8 @@ static void swapfile_close(struct ol_pager *pager)
     if (swapfile->directory >= 0) (void)close(swapfile->directory);
     ol_ring_close(&swapfile->ring);
     ol_seals_destroy(&swapfile->seals);
-    ol_release(swapfile->where, pager->capacity);
+    ol_release(swapfile->held, held_bytes(swapfile));
+    ol_release(swapfile->layer_of, pager->capacity);
     ol_release(swapfile->bounce, buffer_bytes(swapfile));
     ol_release(swapfile->sealed, buffer_bytes(swapfile));
     ol_release(swapfile, sizeof *swapfile);
@@ -451,11 +476,12 @@ static enum ol_status swapfile_allocate(const struct ol_swapfile_options *option
     swapfile->directory = -1;
     swapfile->process = getpid();
     for (unsigned number = 0; number < LAYERS; number++) swapfile->layers[number].file.fd = -1;
-    swapfile->where = ol_reserve(options->capacity);
+    swapfile->held = ol_reserve(held_bytes(swapfile));
+    swapfile->layer_of = ol_reserve(options->capacity);
     swapfile->bounce = ol_reserve(buffer_bytes(swapfile));
     if (options->encrypted) swapfile->sealed = ol_reserve(buffer_bytes(swapfile));
     enum ol_status status = OL_E_NO_META;
-    if (swapfile->where && swapfile->bounce && (swapfile->sealed || !options->encrypted))
+    if (swapfile->held && swapfile->layer_of && swapfile->bounce && (swapfile->sealed || !options->encrypted))
         status = ol_seals_create(&swapfile->seals, options->capacity, options->page_bytes, options->encrypted, error);
     if (status == OL_OK) *out = swapfile;
     else swapfile_close(&swapfile->pager);
@@ -517,7 +543,8 @@ void ol_swapfile_statistics(struct ol_pager *pager, struct ol_swapfile_statistic
         if (swapfile->layers[number].file.fd >= 0 && !atomic_load(&swapfile->layers[number].file.direct))
             out->buffered = true;
     out->pages_damaged = swapfile->pages_damaged;
-    out->metadata_bytes =
-        sizeof *swapfile + (uint64_t)swapfile->slots_touched * (sizeof *swapfile->where + swapfile->seals.bytes_each);
+    out->metadata_bytes = sizeof *swapfile + swapfile->slots_touched / CLUSTER_SLOTS * sizeof *swapfile->held +
+                          swapfile->slots_touched_above +
+                          (uint64_t)swapfile->slots_touched * swapfile->seals.bytes_each;
     ol_futex_unlock(&swapfile->lock);
 }

@@ -10,15 +10,23 @@
 /* Where a slot's page is. */
 enum home { NOWHERE, FIRST, SECOND, HOMES };
 
-enum { CLUSTER_SLOTS = 64, DEMOTED_AT_ONCE = 16, CLUSTERS_LOOKED_AT = 8 };
+enum {
+    CLUSTER_SLOTS = 64, /* at most 64, for the bits, and 255, for the users */
+    DEMOTED_AT_ONCE = 16,
+    CLUSTERS_LOOKED_AT = 8
+};
 #define NO_CLUSTER UINT32_MAX
 
-/* Neighbouring slots, which the core gives out together. */
+/* Neighbouring slots, which the core gives out together. Where the page of a slot is does not change while a request
+ * for it is under way: the request knows it, and its end notes where the page is then. */
 struct cluster {
-    uint32_t before, after; /* t: in the list of those that may have pages in the first, oldest first */
-    uint32_t users;         /* t: pages of it in requests under way */
-    bool is_listed;         /* t: */
+    uint64_t in[HOMES - FIRST]; /* t: by home - FIRST: its slots whose pages are there, as bits */
+    uint32_t before, after;     /* t: in the list of those that may have pages in the first, oldest first */
+    uint8_t users;              /* t: pages of it in requests under way */
+    bool is_listed;             /* t: */
 };
+
+static_assert(sizeof(struct cluster) == 32, "the table is counted as metadata: half a byte a slot");
 
 /* Lock letters: c: constant; t: the lock; d: the demotion lock, which is taken before the other. */
 struct tiered {
@@ -26,16 +34,14 @@ struct tiered {
     struct ol_pager *tiers[HOMES];  /* c: by home; NOWHERE has none */
     bool (*is_over)(void *context); /* c: */
     void *context;                  /* c: */
-    uint8_t *homes; /* c: the table; by slot, enum home. An entry belongs to whoever uses the slot; that of an idle
-                       slot, which demotion may change, is t: */
-    struct cluster *clusters; /* c: the table */
+    struct cluster *clusters;       /* c: the table */
     struct ol_futex_mutex lock;
     struct ol_futex_mutex demotion;
     uint32_t oldest, youngest; /* t: clusters, or NO_CLUSTER */
     uint32_t demoting;         /* t: the cluster whose pages are moving on; no request may use it */
     uint64_t discarded;        /* t: its slots that were discarded meanwhile */
     uint64_t pages_demoted;    /* t: */
-    uint32_t slots_touched;    /* t: slots from here on were never written */
+    uint32_t clusters_touched; /* t: clusters from here on were never written */
     char *buffer;              /* d: DEMOTED_AT_ONCE pages, lazily backed */
 };
 
@@ -86,13 +92,33 @@ static void part_submit(struct part *part, struct ol_pager *tier, struct ol_io *
     for (uint32_t n = 0; n < part->io.count; n++) whole->status[part->from[n]] = part->io.status[n];
 }
 
+/* --- homes ------------------------------------------------------------------------------------------------------- */
+
+static enum home home_of_locked(const struct tiered *tiered, ol_slot slot)
+{
+    const struct cluster *cluster = &tiered->clusters[slot / CLUSTER_SLOTS];
+    for (enum home home = FIRST; home < HOMES; home++)
+        if (cluster->in[home - FIRST] >> slot % CLUSTER_SLOTS & 1) return home;
+    return NOWHERE;
+}
+
+static void home_set_locked(struct tiered *tiered, ol_slot slot, enum home new)
+{
+    struct cluster *cluster = &tiered->clusters[slot / CLUSTER_SLOTS];
+    const uint64_t bit = UINT64_C(1) << slot % CLUSTER_SLOTS;
+    for (enum home home = FIRST; home < HOMES; home++) cluster->in[home - FIRST] &= ~bit;
+    if (new != NOWHERE) cluster->in[new - FIRST] |= bit;
+}
+
 /* --- clusters ---------------------------------------------------------------------------------------------------- */
 
 static void list_push(struct tiered *tiered, uint32_t number)
 {
     struct cluster *cluster = &tiered->clusters[number];
     if (cluster->is_listed) return;
-    *cluster = (struct cluster){tiered->youngest, NO_CLUSTER, cluster->users, true};
+    cluster->before = tiered->youngest;
+    cluster->after = NO_CLUSTER;
+    cluster->is_listed = true;
     if (tiered->youngest == NO_CLUSTER) tiered->oldest = number;
     else tiered->clusters[tiered->youngest].after = number;
     tiered->youngest = number;
@@ -108,8 +134,9 @@ static void list_remove(struct tiered *tiered, uint32_t number)
     cluster->is_listed = false;
 }
 
-/* Keeps the request's clusters where they are until clusters_leave; waits for the one that is being demoted. */
-static void clusters_use(struct tiered *tiered, const struct ol_io *io)
+/* Keeps the request's clusters where they are until clusters_leave, and tells where that is; waits for the one that is
+ * being demoted. */
+static void clusters_use(struct tiered *tiered, const struct ol_io *io, enum home homes[])
 {
     ol_futex_lock(&tiered->lock);
     for (uint32_t i = 0; i < io->count; i++) {
@@ -121,18 +148,22 @@ static void clusters_use(struct tiered *tiered, const struct ol_io *io)
             ol_futex_lock(&tiered->lock);
         }
         tiered->clusters[number].users++;
+        homes[i] = home_of_locked(tiered, io->slots[i]);
     }
     ol_futex_unlock(&tiered->lock);
 }
 
-static void clusters_leave(struct tiered *tiered, const struct ol_io *io)
+/* homes: where the pages are now. */
+static void clusters_leave(struct tiered *tiered, const struct ol_io *io, const enum home homes[])
 {
     ol_futex_lock(&tiered->lock);
     for (uint32_t i = 0; i < io->count; i++) {
-        const ol_slot slot = io->slots[i];
-        tiered->clusters[slot / CLUSTER_SLOTS].users--;
-        if (tiered->homes[slot] == FIRST && io->op == OL_IO_WRITE) list_push(tiered, slot / CLUSTER_SLOTS);
-        if (slot >= tiered->slots_touched) tiered->slots_touched = slot + 1;
+        const uint32_t number = io->slots[i] / CLUSTER_SLOTS;
+        tiered->clusters[number].users--;
+        if (io->op != OL_IO_WRITE) continue;
+        home_set_locked(tiered, io->slots[i], homes[i]);
+        if (homes[i] == FIRST) list_push(tiered, number);
+        if (number >= tiered->clusters_touched) tiered->clusters_touched = number + 1;
     }
     ol_futex_unlock(&tiered->lock);
 }
@@ -150,10 +181,9 @@ static uint32_t demotion_begin(struct tiered *tiered, ol_slot slots[CLUSTER_SLOT
     if (number != NO_CLUSTER && tiered->clusters[number].users) number = NO_CLUSTER;
     *n = 0;
     if (number != NO_CLUSTER) {
-        const ol_slot first = number * CLUSTER_SLOTS;
         list_remove(tiered, number);
-        for (ol_slot slot = first; slot < first + CLUSTER_SLOTS && slot < tiered->pager.capacity; slot++)
-            if (tiered->homes[slot] == FIRST) slots[(*n)++] = slot;
+        for (uint64_t bits = tiered->clusters[number].in[0]; bits; bits &= bits - 1)
+            slots[(*n)++] = number * CLUSTER_SLOTS + (uint32_t)__builtin_ctzll(bits);
     }
     tiered->demoting = number;
     tiered->discarded = 0;
@@ -195,10 +225,10 @@ static void demotion_end(struct tiered *tiered, uint32_t number, uint64_t copied
     for (uint32_t i = 0; i < CLUSTER_SLOTS; i++) {
         const ol_slot slot = number * CLUSTER_SLOTS + i;
         const bool is_copied = copied >> i & 1, is_discarded = tiered->discarded >> i & 1;
-        if (slot >= tiered->pager.capacity || tiered->homes[slot] != FIRST) continue;
+        if (home_of_locked(tiered, slot) != FIRST) continue;
         if (is_copied || is_discarded) first->ops->discard(first, slot);
         if (is_copied && is_discarded) second->ops->discard(second, slot);
-        if (is_copied || is_discarded) tiered->homes[slot] = is_discarded ? NOWHERE : SECOND;
+        if (is_copied || is_discarded) home_set_locked(tiered, slot, is_discarded ? NOWHERE : SECOND);
         else left = true;
         if (is_copied && !is_discarded) tiered->pages_demoted++;
     }
@@ -226,40 +256,41 @@ static bool demote(struct tiered *tiered)
 
 /* --- the pager --------------------------------------------------------------------------------------------------- */
 
-static void io_read(struct tiered *tiered, struct ol_io *io)
+static void io_read(struct tiered *tiered, struct ol_io *io, const enum home homes[])
 {
     for (uint32_t i = 0; i < io->count; i++) io->status[i] = OL_E_IO; /* what is nowhere cannot be read */
-    for (unsigned home = FIRST; home < HOMES; home++) {
+    for (enum home home = FIRST; home < HOMES; home++) {
         struct part part;
         part_init(&part, OL_IO_READ);
         for (uint32_t i = 0; i < io->count; i++)
-            if (tiered->homes[io->slots[i]] == home) part_add(&part, io, i);
+            if (homes[i] == home) part_add(&part, io, i);
         part_submit(&part, tiered->tiers[home], io);
     }
 }
 
 /* The first tier was asked to write the page. Whatever it answered, a copy in the second is old now. */
-static void first_written(struct tiered *tiered, ol_slot slot, enum ol_status status)
+static void first_written(struct tiered *tiered, ol_slot slot, enum ol_status status, enum home *home)
 {
     struct ol_pager *second = tiered->tiers[SECOND];
-    if (tiered->homes[slot] == SECOND) second->ops->discard(second, slot);
-    tiered->homes[slot] = status == OL_OK ? FIRST : NOWHERE;
+    if (*home == SECOND) second->ops->discard(second, slot);
+    *home = status == OL_OK ? FIRST : NOWHERE;
 }
 
-static void io_write(struct tiered *tiered, struct ol_io *io)
+/* homes: where the pages are, before and after. */
+static void io_write(struct tiered *tiered, struct ol_io *io, enum home homes[])
 {
     struct part part;
     part_init(&part, OL_IO_WRITE);
     for (uint32_t i = 0; i < io->count; i++) part_add(&part, io, i);
     part_submit(&part, tiered->tiers[FIRST], io);
-    for (uint32_t i = 0; i < io->count; i++) first_written(tiered, io->slots[i], io->status[i]);
+    for (uint32_t i = 0; i < io->count; i++) first_written(tiered, io->slots[i], io->status[i], &homes[i]);
 
     part_init(&part, OL_IO_WRITE);
     for (uint32_t i = 0; i < io->count; i++)
         if (io->status[i] == OL_E_NO_SWAP) part_add(&part, io, i);
     part_submit(&part, tiered->tiers[SECOND], io);
     for (uint32_t n = 0; n < part.io.count; n++)
-        if (part.io.status[n] == OL_OK) tiered->homes[part.slots[n]] = SECOND;
+        if (part.io.status[n] == OL_OK) homes[part.from[n]] = SECOND;
 }
 
 static void tiered_submit(struct ol_pager *pager, struct ol_io *io)
@@ -267,12 +298,13 @@ static void tiered_submit(struct ol_pager *pager, struct ol_io *io)
     assert(io->count > 0 && io->count <= OL_IO_PAGES_MAX);
     for (uint32_t i = 0; i < io->count; i++) assert(io->slots[i] < pager->capacity);
     struct tiered *tiered = tiered_of(pager);
+    enum home homes[OL_IO_PAGES_MAX] = {NOWHERE};
     const bool writes = io->op == OL_IO_WRITE;
     if (writes && tiered->is_over && tiered->is_over(tiered->context)) (void)demote(tiered);
-    clusters_use(tiered, io);
-    if (writes) io_write(tiered, io);
-    else io_read(tiered, io);
-    clusters_leave(tiered, io);
+    clusters_use(tiered, io, homes);
+    if (writes) io_write(tiered, io, homes);
+    else io_read(tiered, io, homes);
+    clusters_leave(tiered, io, homes);
     io->complete(io);
 }
 
@@ -281,11 +313,11 @@ static void tiered_discard(struct ol_pager *pager, ol_slot slot)
     struct tiered *tiered = tiered_of(pager);
     assert(slot < pager->capacity);
     ol_futex_lock(&tiered->lock);
-    const enum home home = tiered->homes[slot];
+    const enum home home = home_of_locked(tiered, slot);
     if (home == FIRST && tiered->demoting == slot / CLUSTER_SLOTS) {
         tiered->discarded |= 1ULL << slot % CLUSTER_SLOTS; /* by whoever moves it */
     } else if (home != NOWHERE) {
-        tiered->homes[slot] = NOWHERE;
+        home_set_locked(tiered, slot, NOWHERE);
         tiered->tiers[home]->ops->discard(tiered->tiers[home], slot);
     }
     ol_futex_unlock(&tiered->lock);
@@ -297,7 +329,7 @@ static bool tiered_keep(struct ol_pager *pager, ol_slot slot)
     struct tiered *tiered = tiered_of(pager);
     assert(slot < pager->capacity);
     ol_futex_lock(&tiered->lock);
-    const enum home home = tiered->homes[slot];
+    const enum home home = home_of_locked(tiered, slot);
     struct ol_pager *tier = tiered->tiers[home];
     const bool rises = home == SECOND && tiered->is_over && !tiered->is_over(tiered->context);
     const bool keep = tier && !rises && tier->ops->keep(tier, slot);
@@ -328,7 +360,6 @@ static size_t clusters_bytes(const struct tiered *tiered)
 
 static void tables_release(struct tiered *tiered)
 {
-    ol_release(tiered->homes, tiered->pager.capacity);
     ol_release(tiered->clusters, clusters_bytes(tiered));
     ol_release(tiered->buffer, buffer_bytes(tiered));
     ol_release(tiered, sizeof *tiered);
@@ -358,10 +389,9 @@ enum ol_status ol_tiered_create(const struct ol_tiered_options *options, struct 
     struct tiered *tiered = ol_reserve(sizeof *tiered);
     if (!tiered) return OL_E_NO_META;
     tiered->pager = (struct ol_pager){&tiered_ops, first->page_bytes, capacity};
-    tiered->homes = ol_reserve(capacity);
     tiered->clusters = ol_reserve(clusters_bytes(tiered));
     tiered->buffer = ol_reserve(buffer_bytes(tiered));
-    if (!tiered->homes || !tiered->clusters || !tiered->buffer) {
+    if (!tiered->clusters || !tiered->buffer) {
         tables_release(tiered);
         return OL_E_NO_META;
     }
@@ -380,8 +410,7 @@ void ol_tiered_statistics(struct ol_pager *pager, struct ol_tiered_statistics *o
     assert(pager->ops == &tiered_ops);
     ol_futex_lock(&tiered->lock);
     out->pages_demoted = tiered->pages_demoted;
-    out->metadata_bytes = sizeof *tiered + tiered->slots_touched +
-                          (tiered->slots_touched / CLUSTER_SLOTS + 1) * sizeof(struct cluster) +
+    out->metadata_bytes = sizeof *tiered + tiered->clusters_touched * sizeof(struct cluster) +
                           (tiered->pages_demoted ? buffer_bytes(tiered) : 0);
     ol_futex_unlock(&tiered->lock);
 }

@@ -294,7 +294,11 @@ static void test_nothing_is_lost_without_room(void **state)
 }
 
 /* A file system that fills up before the swap file has what it was promised. */
-/* So many times the budget in pages, with a swap file on a disk of 1 MiB as the last of the homes. */
+enum { OVER_A_LITTLE = 16, SETTLING_PASSES = 6 };
+
+/* So many times the budget in pages, with a swap file on a disk of 1 MiB as the last of the homes. Whether the disk
+ * takes pages again is tried out from time to time, which leaves pages over the budget for a while: that may pass
+ * first. */
 static struct ol_memory_statistics on_a_full_disk(const char *homes, uint64_t ram_bytes, double times, enum kind kind)
 {
     char directory[] = "/tmp/onelevel-test-XXXXXX", swap[64];
@@ -311,7 +315,9 @@ static struct ol_memory_statistics on_a_full_disk(const char *homes, uint64_t ra
     const uint64_t pages = (uint64_t)(times * (double)ram_bytes) / PAGE_BYTES;
     unsigned char *range = ol_memory_map(memory, pages * PAGE_BYTES);
     fill(range, pages, kind);
-    const uint64_t lost = wrong(range, pages, kind);
+    uint64_t lost = wrong(range, pages, kind);
+    for (int i = 0; i < SETTLING_PASSES && statistics_of(memory).core.frames_over_budget > OVER_A_LITTLE; i++)
+        lost += wrong(range, pages, kind);
     const struct ol_memory_statistics now = statistics_of(memory);
     close_memory(memory);
     assert_int_equal(lost, 0);
@@ -333,7 +339,7 @@ static void test_the_store_takes_what_a_full_disk_does_not(void **state)
     print_message("compressed %.2f:1, %u pages over the budget\n",
                   (double)now.compressed_in_pages * PAGE_BYTES / (double)now.compressed_in_bytes,
                   now.core.frames_over_budget);
-    assert_in_range(now.core.frames_over_budget, 0, 16);
+    assert_in_range(now.core.frames_over_budget, 0, OVER_A_LITTLE);
 }
 
 /* --- the budget ------------------------------------------------------------------------------------------------------
