@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -302,6 +303,31 @@ static void test_spawn(void)
     munmap(heap, 256 << 10);
 }
 
+/* A vfork child that is to be traced, as debuggers start programs: nothing stops it before it executes something. */
+static void test_traced(void)
+{
+    int status = 0;
+    (void)alarm(60);
+    const pid_t pid = vfork();
+    if (pid == 0) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL)) _exit(3);
+        execl("/nowhere/at-all", "none", NULL);
+        execl("/bin/true", "true", NULL);
+        _exit(4);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "%#x",
+          (unsigned)status);
+    CHECK(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0, "PTRACE_DETACH");
+    expect_status(pid, 0);
+    const pid_t other = vfork(); /* what was wanted of the one is not wanted of the next */
+    if (other == 0) {
+        execl("/bin/true", "true", NULL);
+        _exit(4);
+    }
+    expect_status(other, 0);
+    (void)alarm(0);
+}
+
 /* Whatever a child of the process' memory held must not stay with the process. */
 static void test_spawn_releases(void)
 {
@@ -516,6 +542,7 @@ static const struct group groups[] = {
     {"while-reading", test_while_reading},
     {"spawn", test_spawn},
     {"spawn-releases", test_spawn_releases},
+    {"traced", test_traced},
     {"shell", test_shell},
     {"statuses", test_statuses},
     {"closing", test_closing},

@@ -9,6 +9,7 @@
  *      not managed: what most programs do most                         pass
  *      clone3                                                          ENOSYS (the library falls back to clone)
  *      vfork, also as clone                                            pass   (the child goes on on this stack)
+ *      ptrace(PTRACE_TRACEME)                                          trap
  *      closes or replaces a descriptor as high as ours                 trap
  *      in `always`: manages memory, signals, processes, or names
  *      addresses indirectly                                            trap
@@ -29,6 +30,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "machine/linux/run/runtime.h"
@@ -207,6 +209,15 @@ static void emit_vfork(struct code *code)
     load(code, offsetof(struct seccomp_data, nr));
 }
 
+static void emit_trace_me(struct code *code)
+{
+    jump(code, BPF_JEQ, SYS_ptrace, 0, 4);
+    load(code, low_of(offsetof(struct seccomp_data, args)));
+    jump(code, BPF_JEQ, PTRACE_TRACEME, 0, 1);
+    answer(code, TRAP);
+    load(code, offsetof(struct seccomp_data, nr));
+}
+
 static void emit_always(struct code *code)
 {
     for (unsigned i = 0; i < ALWAYS_COUNT; i++) {
@@ -258,6 +269,7 @@ static void emit_all(struct code *code, const struct origins *origins)
     emit_window(code);
     emit_heap(code);
     emit_vfork(code);
+    emit_trace_me(code);
     emit_descriptors(code);
     emit_always(code);
     emit_window(code);

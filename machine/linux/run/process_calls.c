@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +65,15 @@ static long call_exit(const struct ol_call *call)
     return ol_call_raw(call);
 }
 
+/* Debuggers start programs so. Each trapped call stops one that is traced, for the signal; a vfork child could not go
+ * on then, because its parent waits for its exec. Nothing is seen of it before that, so that is when it is traced. */
+static long call_trace_me(struct ol_call *call)
+{
+    if (call->argument[0] != PTRACE_TRACEME || getpid() == ol_runtime.pid) return ol_wire_call(call);
+    ol_thread_self()->traced = getpid();
+    return 0;
+}
+
 /* Those for whom the process must have one thread, and those that would leave the runtime's as it is. */
 static long call_unwatched(struct ol_call *call)
 {
@@ -90,6 +100,7 @@ bool ol_process_call(struct ol_call *call, long *result)
     case SYS_execve:
     case SYS_execveat: *result = ol_exec(call, ol_runtime.generation); return true;
     case SYS_exit_group: *result = call_exit(call); return true;
+    case SYS_ptrace: *result = call_trace_me(call); return true;
     case SYS_unshare:
     case SYS_setns:
     case SYS_setuid:

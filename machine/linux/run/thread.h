@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <ucontext.h>
 
 /* Room for three nested handlers with the largest frames there are (AMX: 11 KiB), and what they call. */
@@ -43,6 +44,7 @@ struct ol_thread {
     siginfo_t deferred_info;            /* t: */
     unsigned long deferred_mask;        /* t: the program's mask where it came */
     int error;                          /* t: the runtime's errno */
+    pid_t traced;                       /* t: its vfork child that is to be traced from its exec on, or 0 */
     atomic_int tid;                     /* a: 0 until the thread runs */
     unsigned long tls;                  /* c: pages wired for what the kernel writes there at any time */
     uint32_t tls_pages;                 /* c: 0: the thread's own data is not managed memory */

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "machine/linux/run/signals.h"
 
@@ -126,10 +128,21 @@ long ol_call_interruptible(const struct ol_call *call)
     return ol_interruptible(call->argument, call->number, &mask);
 }
 
+/* A child that is to be traced from here on (call_trace_me in process_calls.c) is, unless its exec is going to fail. */
+static void begin_trace(const struct ol_call *call)
+{
+    struct ol_thread *self = ol_thread_self();
+    if (!self->traced || self->traced != getpid()) return;
+    if (call->number == SYS_execve && ol_raw(SYS_access, call->argument[0], X_OK, 0, 0, 0, 0)) return;
+    self->traced = 0;
+    (void)ol_raw(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0, 0, 0);
+}
+
 long ol_call_exec(const struct ol_call *call)
 {
     const unsigned long mask = ol_mask_of_program(call->context);
     if (ol_thread_self()->deferred) return OL_RESTART;
+    begin_trace(call);
     ol_actions_for_exec(true);
     const long result = ol_interruptible(call->argument, call->number, &mask);
     ol_actions_for_exec(false);
