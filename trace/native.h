@@ -126,7 +126,8 @@ struct ol_native_writer {
 struct ol_native_writer *ol_native_create(const char *path, unsigned shift);
 
 /* Appends a phrase of 1 .. OL_NATIVE_PHRASE_RUNS_MAX runs, and returns its number, which is valid as long as
- * writer->block stays. Before or after it a block may end. Of the runs, address, access and count matter. */
+ * writer->block stays what it is afterwards: the block before may end first. Of the runs, address, access and count
+ * matter. */
 uint32_t ol_native_phrase(struct ol_native_writer *writer, const struct ol_reference *runs, uint32_t count);
 
 /* Ends the block. */

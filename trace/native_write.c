@@ -226,6 +226,13 @@ static void need_room(struct writer *writer, uint32_t runs)
     if (writer->shared.tokens == 0 && writer->thread != 0) put_event(writer, OL_NATIVE_THREAD, writer->thread, 0);
 }
 
+/* There is room for it: need_room() was asked. The block does not end, so that the phrase's number stays valid. */
+static void put_token(struct writer *writer, uint32_t token, uint32_t phrase)
+{
+    writer->shared.token[writer->shared.tokens++] = token;
+    writer->shared.block_references += writer->shared.phrase_references[phrase];
+}
+
 /* The slot of the phrase with these runs; if the block has none such, the free one that is for it. */
 static struct slot *find_phrase(const struct writer *writer, const struct ol_reference *runs, uint32_t count)
 {
@@ -248,16 +255,16 @@ static struct slot *find_phrase(const struct writer *writer, const struct ol_ref
 static uint32_t add_phrase(struct writer *writer, struct slot *slot, uint32_t count)
 {
     const struct ol_reference *const runs = writer->run + writer->runs;
+    const uint32_t phrase = writer->phrases++;
     uint64_t references = 0;
     for (uint32_t i = 0; i < count; i++) references += runs[i].count;
     ol_phrase_writer_add(&writer->definitions, runs, count);
     writer->runs += count;
-    *slot = (struct slot){writer->phrases, writer->shared.block};
-    writer->shared.token[writer->shared.tokens++] = OL_NATIVE_NEW_PHRASE;
-    writer->shared.block_references += references;
-    writer->shared.phrase_references[writer->phrases] = references;
-    writer->first_run[++writer->phrases] = writer->runs;
-    return writer->phrases - 1;
+    writer->first_run[writer->phrases] = writer->runs;
+    *slot = (struct slot){phrase, writer->shared.block};
+    writer->shared.phrase_references[phrase] = references;
+    put_token(writer, OL_NATIVE_NEW_PHRASE, phrase);
+    return phrase;
 }
 
 uint32_t ol_native_phrase(struct ol_native_writer *shared, const struct ol_reference *runs, uint32_t count)
@@ -271,9 +278,8 @@ uint32_t ol_native_phrase(struct ol_native_writer *shared, const struct ol_refer
             .va = runs[i].va >> writer->shift << writer->shift, .access = runs[i].access, .count = runs[i].count};
     struct slot *const slot = find_phrase(writer, kept, count);
     if (slot->block != writer->shared.block) return add_phrase(writer, slot, count);
-    const uint32_t known = slot->phrase;
-    ol_native_repeat(shared, known);
-    return known;
+    put_token(writer, slot->phrase + OL_NATIVE_FIRST_PHRASE, slot->phrase);
+    return slot->phrase;
 }
 
 void ol_native_end_block(struct ol_native_writer *writer)

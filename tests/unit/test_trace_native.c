@@ -180,6 +180,34 @@ static void test_a_phrase_is_written_once(void **state)
     assert_int_equal(got.references, all * TIMES + (all - RUNS) * (TIMES / 2));
 }
 
+/* The number of a phrase that the block had before is good in that block, and no other, wherever blocks end. */
+static void test_numbers_of_phrases(void **state)
+{
+    (void)state;
+    enum { TIMES = OL_NATIVE_TOKENS_MAX + OL_NATIVE_TOKENS_MAX / 2, KINDS = 3 };
+    for (int repeats = 0; repeats < 2; repeats++) {
+        struct ol_native_writer *const writer = ol_native_create(path, SHIFT);
+        struct sum got, written = {0};
+        char message[MESSAGE_BYTES];
+        for (uint32_t i = 0; i < TIMES; i++) {
+            const struct ol_reference run = {
+                .va = (ol_va)(1 + i % KINDS) << SHIFT, .access = OL_READ, .count = 1 + i % KINDS};
+            const uint32_t phrase = ol_native_phrase(writer, &run, 1), block = writer->block;
+            add(&written, &run);
+            if (repeats && i % 2) {
+                ol_native_repeat(writer, phrase);
+                add(&written, &run);
+            }
+            assert_true(phrase < KINDS && block <= 3);
+        }
+        assert_int_equal(writer->block, repeats ? 3 : 2);
+        assert_true(ol_native_finish(writer));
+        assert_int_equal(read_sum(BATCH, &got, message), OL_TRACE_OK);
+        assert_int_equal(got.references, written.references);
+        assert_int_equal(got.hash, written.hash);
+    }
+}
+
 /* What batches tell of references: pages of that size, and whether they are modified. */
 static void add_page(struct sum *sum, uint64_t page, bool written, uint32_t count)
 {
@@ -554,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_what_is_written_is_read),
         cmocka_unit_test(test_repeated_phrases_fill_blocks),
         cmocka_unit_test(test_a_phrase_is_written_once),
+        cmocka_unit_test(test_numbers_of_phrases),
         cmocka_unit_test(test_batches_are_the_references),
         cmocka_unit_test(test_batches_of_single_runs),
         cmocka_unit_test(test_seek),
