@@ -55,8 +55,9 @@ same /usr/bin/od -x words
 same /usr/bin/sha256sum words
 
 # Of the memory that onelevel run would manage, a part; a trace that does not know is refused.
-expect 0 sim --machine ideal --managed --policy lru --frames 8 pages.olt
-[ "$(sed -n 's/^distinct pages *//p' out)" -gt 2 ] || { cat out; exit 1; }
+"$onelevel" record -o large.olt /usr/bin/perl -e '$text = "x" x 3000000'
+expect 0 sim --machine ideal --managed --policy lru --frames 8 large.olt
+[ "$(sed -n 's/^distinct pages *//p' out)" -gt 700 ] || { cat out; exit 1; }
 expect 1 sim --machine ideal --managed --frames 8 lackey.trace.zst
 says err "does not tell which memory was mapped"
 expect 1 sim --machine ideal --managed --policy opt --frames 8 pages.olt
