@@ -33,14 +33,17 @@ static uint8_t *seal_of(const struct ol_seals *seals, ol_slot slot)
 
 #ifdef OL_HAVE_SODIUM
 
+enum { NONCE_BYTES = 6 }; /* of the cipher's; the rest are 0 */
+
 struct encrypted_seal {
-    uint64_t nonce;
+    uint8_t nonce[NONCE_BYTES];
     uint8_t tag[crypto_aead_chacha20poly1305_ietf_ABYTES];
 };
 
 enum { ENCRYPTED_SEAL_BYTES = sizeof(struct encrypted_seal) };
 
-static_assert((int)ENCRYPTED_SEAL_BYTES <= (int)OL_SEAL_BYTES_MAX, "the largest seal");
+static_assert((int)ENCRYPTED_SEAL_BYTES == (int)OL_SEAL_BYTES_MAX, "the largest seal");
+static_assert(OL_SEAL_NONCES < UINT64_C(1) << 8 * NONCE_BYTES, "no nonce comes twice");
 
 static_assert(crypto_aead_chacha20poly1305_ietf_KEYBYTES == OL_SEAL_KEY_BYTES, "the cipher's key");
 
@@ -55,16 +58,20 @@ static void wipe(void *memory, size_t bytes)
     sodium_memzero(memory, bytes);
 }
 
-static void nonce_expand(uint64_t nonce, uint8_t out[crypto_aead_chacha20poly1305_ietf_NPUBBYTES])
+/* The cipher's own nonce. */
+static void nonce_expand(const uint8_t nonce[NONCE_BYTES], uint8_t out[crypto_aead_chacha20poly1305_ietf_NPUBBYTES])
 {
     memset(out, 0, crypto_aead_chacha20poly1305_ietf_NPUBBYTES);
-    memcpy(out, &nonce, sizeof nonce);
+    memcpy(out, nonce, NONCE_BYTES);
 }
 
 static void encrypt(struct ol_seals *seals, unsigned file, ol_slot slot, const void *page, void *sealed)
 {
-    struct encrypted_seal seal = {.nonce = atomic_fetch_add(&seals->keys->key[file].nonces_used, 1)};
+    const uint64_t used = atomic_fetch_add(&seals->keys->key[file].nonces_used, 1);
+    struct encrypted_seal seal;
     uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+    assert(used >> 8 * NONCE_BYTES == 0);
+    for (unsigned i = 0; i < NONCE_BYTES; i++) seal.nonce[i] = (uint8_t)(used >> 8 * i);
     nonce_expand(seal.nonce, nonce);
     (void)crypto_aead_chacha20poly1305_ietf_encrypt_detached(sealed, seal.tag, NULL, page, seals->page_bytes,
                                                              (const uint8_t *)&slot, sizeof slot, NULL, nonce,
@@ -147,6 +154,11 @@ enum ol_status ol_seals_new_key(struct ol_seals *seals, unsigned file)
 void ol_seals_wipe_key(struct ol_seals *seals, unsigned file)
 {
     if (seals->keys) wipe(seals->keys->key[file].bytes, OL_SEAL_KEY_BYTES);
+}
+
+bool ol_seals_used_up(const struct ol_seals *seals, unsigned file)
+{
+    return seals->keys && atomic_load(&seals->keys->key[file].nonces_used) >= OL_SEAL_NONCES;
 }
 
 void ol_seals_forked(struct ol_seals *seals)

@@ -4,7 +4,7 @@
  *
  * Without encryption a slot's seal is a checksum of four bytes (XXH3, with the slot's number, so that a page that was
  * read from elsewhere does not pass). With it the page is encrypted by ChaCha20-Poly1305 (RFC 8439, libsodium), and its
- * seal is the nonce and the authentication tag, 24 bytes. A key belongs to one process and one file: it is random, in
+ * seal is the nonce and the authentication tag, 22 bytes. A key belongs to one process and one file: it is random, in
  * locked memory that no core dump has, and is wiped with the file. Nonces count from 0, and none is used twice.
  *
  * Conditions that hold for all functions:
@@ -19,7 +19,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-enum { OL_SEAL_KEYS = 64, OL_SEAL_KEY_BYTES = 32, OL_SEAL_BYTES_MAX = 24 };
+enum { OL_SEAL_KEYS = 64, OL_SEAL_KEY_BYTES = 32, OL_SEAL_BYTES_MAX = 22 };
+
+/* So many pages are sealed with one key, and those that are under way. */
+#define OL_SEAL_NONCES ((UINT64_C(1) << 48) - (UINT64_C(1) << 32))
 
 struct ol_seal_keys {
     struct {
@@ -47,6 +50,9 @@ void ol_seals_destroy(struct ol_seals *seals);
 /* A new key for file number `file`, below OL_SEAL_KEYS. OL_E_IO: the kernel gives no random numbers. */
 enum ol_status ol_seals_new_key(struct ol_seals *seals, unsigned file);
 void ol_seals_wipe_key(struct ol_seals *seals, unsigned file);
+
+/* Has the file's key sealed as many pages as it may? Nothing more is to be written to the file. */
+bool ol_seals_used_up(const struct ol_seals *seals, unsigned file);
 
 /* In a forked child, which has copies of its parent's keys: locks their memory again, as far as its limit allows. */
 void ol_seals_forked(struct ol_seals *seals);

@@ -114,7 +114,8 @@ static enum ol_status layer_start_locked(struct swapfile *swapfile)
 {
     if (swapfile->current == NO_LAYER) swapfile->current = layer_find_unused(swapfile);
     if (swapfile->current == NO_LAYER) return OL_E_NO_SWAP;
-    return ol_swap_status(layer_open(swapfile, swapfile->current));
+    const enum ol_status status = ol_swap_status(layer_open(swapfile, swapfile->current));
+    return status == OL_OK && ol_seals_used_up(&swapfile->seals, swapfile->current) ? OL_E_NO_SWAP : status;
 }
 
 static uint64_t bit_of(ol_slot slot)

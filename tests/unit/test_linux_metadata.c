@@ -96,7 +96,7 @@ static void test_bytes_per_page(void **state)
         double swapped_most;
     } homes[] = {
         {"file", false, 0, 10},
-        {"file", true, 0, 31},
+        {"file", true, 0, 29},
         {"compressed", false, 64, 14},
         {"compressed,file", false, 64, 14},
         {"compressed,file", false, 1, 12.5}, /* nearly all in the file, as the store has no room */

@@ -293,6 +293,33 @@ static void test_keys_are_locked_and_wiped(void **state)
     assert_null(seals.keys);
 }
 
+/* All of a nonce is kept; and a key that has sealed enough says so, until there is a new one. */
+static void test_nonces_are_whole_and_end(void **state)
+{
+    static const uint64_t used[] = {0, 255, 0x0123456789ab, OL_SEAL_NONCES - 1};
+    struct ol_seals seals = {0};
+    const char *error = "";
+    alignas(PAGE) static char page[PAGE], sealed[PAGE];
+    (void)state;
+    if (!encrypted) skip();
+    assert_int_equal(ol_seals_create(&seals, SLOTS, PAGE, true, &error), OL_OK);
+    assert_int_equal(ol_seals_new_key(&seals, 3), OL_OK);
+    page_make(page, PAGE_TEXT, 4);
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++) {
+        atomic_store(&seals.keys->key[3].nonces_used, used[i]);
+        assert_false(ol_seals_used_up(&seals, 3));
+        assert_ptr_equal(ol_seal_close(&seals, 3, 9, page, sealed), sealed);
+        assert_memory_not_equal(sealed, page, PAGE);
+        assert_true(ol_seal_open(&seals, 3, 9, sealed));
+        assert_memory_equal(sealed, page, PAGE);
+    }
+    assert_true(ol_seals_used_up(&seals, 3));
+    assert_int_equal(ol_seals_new_key(&seals, 3), OL_OK);
+    assert_false(ol_seals_used_up(&seals, 3));
+    ol_seals_destroy(&seals);
+    assert_false(ol_seals_used_up(&seals, 3)); /* checksums never are */
+}
+
 static void test_memory_that_cannot_be_locked(void **state)
 {
     struct ol_seals seals = {0};
@@ -320,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_what_the_file_shows),
         cmocka_unit_test(test_forked_processes_share_no_nonce),
         cmocka_unit_test(test_keys_are_locked_and_wiped),
+        cmocka_unit_test(test_nonces_are_whole_and_end),
         cmocka_unit_test(test_memory_that_cannot_be_locked),
     };
     const int plain = cmocka_run_group_tests_name("plain", tests, NULL, NULL);
