@@ -228,6 +228,7 @@ static void pages_read(struct swapfile *swapfile, const ol_slot *slots, void *co
     for (uint32_t i = 0; i < count; i++) status[i] = OL_E_IO; /* what has no contents */
     for (uint32_t i = 0; i < found; i++) {
         const uint32_t at = runs[i].at;
+        assert(at + runs[i].count <= count);
         if ((together >> i & 1) == 0)
             ol_swap_file_transfer(runs[i].file, OL_IO_READ, slots[at], pages + at, runs[i].count,
                                   swapfile->pager.page_bytes, errors + at);
