@@ -43,7 +43,7 @@ static bool begins(struct ol_stream *stream, uint64_t page)
     if (stream->window || !stream->used || !distance || distance > NEAR_PAGES || distance < -NEAR_PAGES) return false;
     const bool again = distance == 1 || distance == stream->step;
     stream->step = (int32_t)distance;
-    stream->window = again ? FIRST_WINDOW / 2 : 0;
+    stream->window = again ? FIRST_WINDOW : 0;
     return true;
 }
 
@@ -54,6 +54,7 @@ uint32_t ol_prefetch_window(struct ol_space *space, uint64_t page, struct ol_gue
     if (!system->prefetch_limit) return 0;
     for (int i = 0; i < OL_STREAMS && !stream; i++)
         if (continues(&space->stream[i], page)) stream = &space->stream[i];
+    if (stream) stream->window *= 2;
     for (int i = 0; i < OL_STREAMS && !stream; i++)
         if (begins(&space->stream[i], page)) stream = &space->stream[i];
     if (!stream) {
@@ -63,7 +64,6 @@ uint32_t ol_prefetch_window(struct ol_space *space, uint64_t page, struct ol_gue
     }
     stream->used = ++space->stream_clock;
     stream->expected = page;
-    stream->window *= 2;
     if (stream->window > system->prefetch_limit) stream->window = system->prefetch_limit;
     *out = (struct ol_guess){stream, stream->used, stream->step};
     return stream->window;
