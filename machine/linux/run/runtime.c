@@ -173,5 +173,5 @@ __attribute__((constructor)) static void begin(void)
     if (!error) error = take_over(fd);
     if (error && ol_runtime.is_first) give_up(error);
     if (error) do_without(ol_runtime.shared, fd);
-    else ol_share_look();
+    else ol_share_begin();
 }

@@ -18,7 +18,9 @@ enum {
     STACK_BYTES = 128 << 10, /* of the thread: the core and the pagers take less than a tenth */
     ENTER_BYTES = 16 << 10,  /* the lowest part of it: the stack of ol_share_enter */
     TLS_BYTES = 16 << 10,    /* what thread-local variables may take beside those that were measured */
-    SMALL_PAGES = 256        /* a process with no more than this has nothing to give */
+    SMALL_PAGES = 256,       /* a process with no more than this has nothing to give */
+    BEGIN_MS = 10,           /* a new process waits so long for its part, … */
+    BEGIN_TRIES = 4          /* … so often, before it begins without */
 };
 
 /* So long a forked child's pages are counted as its parent's: most execute something. */
@@ -128,6 +130,25 @@ void ol_share_look(void)
     if (atomic_load(&ol_runtime.shared->watched)) ol_share_watch();
 }
 
+static void sleep_until_changed(uint32_t seen, long milliseconds)
+{
+    const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+    (void)ol_raw(SYS_futex, (long)(uintptr_t)&ol_runtime.shared->change, FUTEX_WAIT, (long)seen, (long)(uintptr_t)&time,
+                 0, 0);
+}
+
+void ol_share_begin(void)
+{
+    struct ol_run_shared *shared = ol_runtime.shared;
+    for (int tries = 0; tries <= BEGIN_TRIES; tries++) {
+        const uint32_t seen = atomic_load(&shared->change);
+        ol_share_look();
+        if (own.process == &homeless || atomic_load(&own.process->granted_bytes) >= ol_tree_due(shared, own.process, 1))
+            break;
+        if (tries < BEGIN_TRIES) sleep_until_changed(seen, BEGIN_MS);
+    }
+}
+
 void ol_share_leave(void)
 {
     struct ol_run_peaks *peak = &ol_runtime.shared->peak;
@@ -175,13 +196,6 @@ __asm__(".text\n"
         "\tcall enter\n"
         "\tint3\n"
         "\t.size ol_share_enter, . - ol_share_enter\n");
-
-static void sleep_until_changed(uint32_t seen, long milliseconds)
-{
-    const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
-    (void)ol_raw(SYS_futex, (long)(uintptr_t)&ol_runtime.shared->change, FUTEX_WAIT, (long)seen, (long)(uintptr_t)&time,
-                 0, 0);
-}
 
 static void watch(void)
 {
@@ -320,6 +334,15 @@ static void begin_child(bool works)
     ol_share_watch();
 }
 
+/* What this process is not due is there for others, who could not ask it: a small one has no thread. */
+static void keep_due(void)
+{
+    const uint64_t due = ol_tree_due(ol_runtime.shared, own.process, 1);
+    const uint64_t granted = atomic_load(&own.process->granted_bytes);
+    if (granted > due) give_back(granted, due);
+    else set_budget(granted);
+}
+
 void ol_share_forked(pid_t pid, bool works)
 {
     if (pid == 0) {
@@ -327,7 +350,7 @@ void ol_share_forked(pid_t pid, bool works)
         return;
     }
     if (pid < 0) atomic_fetch_add(&own.process->granted_bytes, own.for_child_bytes);
-    set_budget(atomic_load(&own.process->granted_bytes));
+    keep_due();
     ol_futex_unlock(&own.looking);
     ol_share_watch();
 }

@@ -17,6 +17,9 @@
 /* The process joins the tree, whose memfd is `fd`: at its beginning, and in a forked child. */
 void ol_share_join(int fd);
 
+/* Of a program that begins: takes what is due, for which it waits a moment if others have to give it back first. */
+void ol_share_begin(void);
+
 /* Publishes the figures, takes what is due and gives back what is not. */
 void ol_share_look(void);
 

@@ -71,6 +71,7 @@ struct ol_run_shared {
     atomic_bool watched;          /* processes look at the budget also while they do not fault */
     atomic_uint change;           /* a futex: woken when the budget changed, or somebody lacks memory */
     atomic_ullong lacking_ns;     /* when somebody lacked memory last (CLOCK_MONOTONIC) */
+    atomic_ullong woken_ns;       /* when all were told so last */
 
     /* The runtimes'. */
     atomic_uint attached;                  /* processes that ever were managed */

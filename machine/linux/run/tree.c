@@ -13,7 +13,7 @@
 enum { PAGE_BYTES = 4096, GRAIN_BYTES = 64 << 10, ROUNDS_MAX = 64 };
 
 static const uint64_t spare_least = 128U << 10, spare_most = 16U << 20, more_least = 512U << 10,
-                      lacking_ns = 1000000000U;
+                      lacking_ns = 1000000000U, wake_ns = 2000000U;
 
 uint64_t ol_tree_now_ns(void)
 {
@@ -251,5 +251,8 @@ bool ol_tree_lacks(struct ol_run_shared *shared)
 void ol_tree_lack(struct ol_run_shared *shared)
 {
     const uint64_t now = ol_tree_now_ns();
-    if (now - atomic_exchange(&shared->lacking_ns, now) > lacking_ns / 100) ol_tree_wake(shared);
+    unsigned long long woken = atomic_load(&shared->woken_ns);
+    atomic_store(&shared->lacking_ns, now);
+    if (now - woken < wake_ns || !atomic_compare_exchange_strong(&shared->woken_ns, &woken, now)) return;
+    ol_tree_wake(shared);
 }
