@@ -36,8 +36,7 @@ enum {
     OL_NATIVE_RUNS_MAX = 1 << 19,        /* of all its phrases */
     OL_NATIVE_PHRASE_RUNS_MAX = 2048,    /* of one */
     OL_NATIVE_SAMPLE_RUNS_MAX = 1 << 17, /* of a part of the sample */
-    OL_NATIVE_RAW_MAX = 1 << 25,
-    OL_NATIVE_BLOCKS_MAX = 1 << 28 /* of a file */
+    OL_NATIVE_RAW_MAX = 1 << 25
 };
 
 enum { OL_NATIVE_NEW_PHRASE, OL_NATIVE_EVENT, OL_NATIVE_FIRST_PHRASE }; /* tokens */

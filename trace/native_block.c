@@ -159,11 +159,14 @@ static enum ol_trace_status read_header(struct ol_native *native, unsigned char 
     return ol_native_damaged(native, "the header of a block is damaged");
 }
 
-enum ol_trace_status ol_native_read_section(struct ol_native *native,
-                                            unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES], size_t *raw_bytes)
+enum ol_trace_status ol_native_read_sample(struct ol_native *native, unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES],
+                                           size_t *raw_bytes)
 {
     const enum ol_trace_status status = read_header(native, header);
-    return status == OL_TRACE_OK ? decompress(native, header, raw_bytes) : status;
+    if (status != OL_TRACE_OK) return status;
+    if (ol_get32(header) != OL_NATIVE_SAMPLE)
+        return ol_native_damaged(native, "the index names a sample where there is none");
+    return decompress(native, header, raw_bytes);
 }
 
 /* What stands behind the last block. */
@@ -263,10 +266,12 @@ bool ol_native_read_index(struct ol_native *native, struct ol_native_index *inde
     if (ol_get32(trailer + 8) != (uint32_t)crc32(0, trailer, 8) || offset > bytes - sizeof header - sizeof trailer ||
         !ol_native_move(native, offset) || read_header(native, header) != OL_TRACE_OK)
         return false;
-    const uint32_t packed = ol_get32(header + 8);
+    const uint32_t packed = ol_get32(header + 8), raw = ol_get32(header + 12);
     size_t got;
-    if (ol_get32(header) != OL_NATIVE_INDEX || packed > bytes || decompress(native, header, &got) != OL_TRACE_OK ||
-        got % OL_NATIVE_INDEX_ENTRY_BYTES != 0)
+    /* What it names begins with a header each. */
+    if (ol_get32(header) != OL_NATIVE_INDEX || packed > bytes || raw % OL_NATIVE_INDEX_ENTRY_BYTES != 0 ||
+        raw / OL_NATIVE_INDEX_ENTRY_BYTES > bytes / OL_NATIVE_BLOCK_HEADER_BYTES ||
+        decompress(native, header, &got) != OL_TRACE_OK)
         return false;
     const uint64_t entries = got / OL_NATIVE_INDEX_ENTRY_BYTES, samples = ol_get64(header + 24);
     if (samples > entries) return false;

@@ -64,9 +64,9 @@ enum ol_trace_status ol_native_unreadable(const struct ol_native *native);
 /* Moves to an offset of a file that ol_source_seek can move in. False: errno says why. */
 bool ol_native_move(struct ol_native *native, uint64_t offset);
 
-/* Reads a section of the file, whatever it is: its header, and its contents, decompressed into native->raw. */
-enum ol_trace_status ol_native_read_section(struct ol_native *native,
-                                            unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES], size_t *raw_bytes);
+/* Reads a part of the sample: its header, and its contents, decompressed into native->raw. */
+enum ol_trace_status ol_native_read_sample(struct ol_native *native, unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES],
+                                           size_t *raw_bytes);
 
 /* Reads the index into native->raw: entries of the blocks, then of the parts of the sample. False: it cannot be found;
  * what is wrong is told when the file is read from its beginning. */

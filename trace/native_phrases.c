@@ -147,5 +147,7 @@ bool ol_phrases_get(struct ol_native *native, const unsigned char *streams, cons
             if (!get_run(native, &from, pages, &native->runs[runs++])) return false;
     }
     native->runs_total = runs;
+    for (int i = 0; i < OL_PHRASE_STREAMS; i++)
+        if (from.at[i] != from.end[i]) return false;
     return true;
 }

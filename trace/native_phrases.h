@@ -48,7 +48,8 @@ void ol_phrase_writer_add(struct ol_phrase_writer *writer, const struct ol_refer
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* Stores the phrases of the block, and their runs, from streams of so many bytes, one behind the other. There is room
- * for a run for each byte of heads, and for a phrase for each of lengths. False: they make no sense. */
+ * for a run for each byte of heads, and for a phrase for each of lengths. False: they make no sense, or more than these
+ * phrases stands in them. */
 bool ol_phrases_get(struct ol_native *native, const unsigned char *streams, const uint32_t bytes[OL_PHRASE_STREAMS]);
 
 #endif

@@ -15,6 +15,7 @@ struct ol_native_sample {
     uint64_t *offsets; /* of the sections */
     size_t sections, read;
     uint64_t references; /* in those that were read */
+    uint64_t all;        /* of the trace */
     uint32_t count, given;
     uint64_t page[RUNS];           /* of the section */
     struct ol_reference run[RUNS]; /* of which `given` were given out */
@@ -69,7 +70,7 @@ static bool get_section(struct ol_native *native, size_t bytes, uint64_t referen
     }
     sample->count = count;
     sample->given = 0;
-    return references == 0;
+    return references == 0 && named == known && counts == tokens;
 }
 
 static enum ol_trace_status next_section(struct ol_native *native)
@@ -78,10 +79,10 @@ static enum ol_trace_status next_section(struct ol_native *native)
     unsigned char header[OL_NATIVE_BLOCK_HEADER_BYTES];
     size_t bytes;
     if (!ol_native_move(native, sample->offsets[sample->read])) return ol_native_unreadable(native);
-    const enum ol_trace_status status = ol_native_read_section(native, header, &bytes);
+    const enum ol_trace_status status = ol_native_read_sample(native, header, &bytes);
     if (status != OL_TRACE_OK) return status;
-    if (ol_get32(header) != OL_NATIVE_SAMPLE)
-        return ol_native_damaged(native, "the index names a sample where there is none");
+    if (ol_get64(header + 16) > sample->all - sample->references)
+        return ol_native_damaged(native, "the sample holds more references than the trace");
     if (ol_get64(header + 24) != sample->references)
         return ol_native_damaged(native, "a part of the sample is missing before this one");
     if (!get_section(native, bytes, ol_get64(header + 16)))
@@ -122,6 +123,7 @@ static bool take_index(struct ol_native *native, const struct ol_native_index *i
         offsets[i] = ol_get64(native->raw + OL_NATIVE_INDEX_ENTRY_BYTES * (index->blocks + i));
     sample->offsets = offsets;
     sample->sections = index->samples;
+    sample->all = index->references;
     native->sample = sample;
     return true;
 }

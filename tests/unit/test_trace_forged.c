@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of the native format whose checksums are right and whose contents are not, as nobody writes them by accident:
+ * readers notice, and ask for no memory that the file does not justify.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <cmocka.h>
+
+#include "trace/native.h"
+
+enum { ROOM = 1 << 12, MESSAGE_BYTES = 256, SHIFT = 12, STREAMS = 5 };
+
+static char path[] = "/tmp/onelevel-forged-XXXXXX";
+
+static int set_up(void **state)
+{
+    (void)state;
+    const int fd = mkstemp(path);
+    return fd < 0 || close(fd) != 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+struct file {
+    unsigned char bytes[ROOM];
+    size_t used;
+};
+
+static void begin(struct file *file)
+{
+    *file = (struct file){.bytes = OL_NATIVE_MAGIC, .used = OL_NATIVE_FILE_HEADER_BYTES};
+    ol_put32(file->bytes + 8, OL_NATIVE_VERSION);
+    ol_put32(file->bytes + 12, SHIFT);
+    ol_put32(file->bytes + 20, (uint32_t)crc32(0, file->bytes, 20));
+}
+
+static void put_section(struct file *file, uint32_t magic, const unsigned char *raw, size_t bytes, uint64_t references,
+                        uint64_t before)
+{
+    unsigned char *const at = file->bytes + file->used;
+    const size_t head = OL_NATIVE_BLOCK_HEADER_BYTES;
+    const size_t packed = ZSTD_compress(at + head, ROOM - file->used - head, raw, bytes, 1);
+    assert_false(ZSTD_isError(packed));
+    ol_put32(at, magic);
+    ol_put32(at + 8, (uint32_t)packed);
+    ol_put32(at + 12, (uint32_t)bytes);
+    ol_put64(at + 16, references);
+    ol_put64(at + 24, before);
+    ol_put32(at + 4, (uint32_t)crc32(0, at + 8, (uInt)(head - 8 + packed)));
+    file->used += head + packed;
+}
+
+/* Appends the index and the trailer, and stores the file. */
+static void end(struct file *file, const unsigned char *index, size_t bytes, uint64_t references, uint64_t samples)
+{
+    const uint64_t offset = file->used;
+    put_section(file, OL_NATIVE_INDEX, index, bytes, references, samples);
+    unsigned char *const trailer = file->bytes + file->used;
+    assert_true(file->used + OL_NATIVE_TRAILER_BYTES <= ROOM);
+    ol_put64(trailer, offset);
+    ol_put32(trailer + 8, (uint32_t)crc32(0, trailer, 8));
+    ol_put32(trailer + 12, OL_NATIVE_TRAILER);
+    file->used += OL_NATIVE_TRAILER_BYTES;
+    FILE *const out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(file->bytes, 1, file->used, out), file->used);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* Reads the trace, or its sample, to the end; adds up its references. */
+static enum ol_trace_status read_file(bool sample, uint64_t *references, char message[MESSAGE_BYTES])
+{
+    const struct ol_trace_options options = {.page_shift = SHIFT, .last_va = UINT64_MAX};
+    struct ol_reference read[OL_TRACE_LINE_REFERENCES];
+    enum ol_trace_status status;
+    struct ol_trace *trace;
+    uint64_t told;
+    size_t count;
+    *references = 0;
+    assert_int_equal(ol_trace_open(path, &options, &trace, message, MESSAGE_BYTES), OL_TRACE_OK);
+    if (sample) assert_true(ol_trace_sample(trace, &told));
+    do {
+        status = ol_trace_read(trace, read, OL_TRACE_LINE_REFERENCES, &count);
+        for (size_t i = 0; i < count; i++) *references += read[i].count;
+    } while (status == OL_TRACE_OK && count > 0);
+    snprintf(message, MESSAGE_BYTES, "%s", ol_trace_message(trace));
+    ol_trace_close(trace);
+    return status;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
+
+/* One phrase of two runs, a read of page 3 by its distance and 40 of page 0 by its rank; in a stream there may be a
+ * byte too many. */
+static void write_block(int longer)
+{
+    static const unsigned char bytes[STREAMS] = {1, 2, 1, 2, 1},
+                               contents[STREAMS][3] = {{2}, {4, 0xfc}, {39}, {0, 1}, {6}};
+    unsigned char raw[64] = {0}, index[OL_NATIVE_INDEX_ENTRY_BYTES] = {OL_NATIVE_FILE_HEADER_BYTES};
+    unsigned char *at = raw + OL_NATIVE_SECTIONS_BYTES;
+    struct file file;
+    for (int i = 0; i < STREAMS; i++) {
+        const size_t count = bytes[i] + (i == longer ? 1U : 0U);
+        ol_put32(raw + 4 * (size_t)i, (uint32_t)count);
+        memcpy(at, contents[i], count);
+        at += count;
+    }
+    ol_put32(raw + 24, 1); /* token: the phrase */
+    ol_put32(raw + 28, 2);
+    begin(&file);
+    put_section(&file, OL_NATIVE_BLOCK, raw, (size_t)(at + 2 - raw), 41, 0);
+    end(&file, index, sizeof index, 41, 0);
+}
+
+static void test_bytes_behind_the_phrases(void **state)
+{
+    (void)state;
+    uint64_t references;
+    char message[MESSAGE_BYTES];
+    write_block(-1);
+    assert_int_equal(read_file(false, &references, message), OL_TRACE_OK);
+    assert_int_equal(references, 41);
+    for (int stream = 0; stream < STREAMS; stream++) {
+        write_block(stream);
+        assert_int_equal(read_file(false, &references, message), OL_TRACE_E_FORMAT);
+        assert_non_null(strstr(message, "make no sense"));
+    }
+}
+
+/* --- the sample --------------------------------------------------------------------------------------------------- */
+
+struct sample {
+    uint8_t pages, counts; /* bytes of them; 1 each is right */
+    uint64_t all;          /* references of the trace; at least 5 is right */
+    bool astray;           /* the index names the block instead */
+};
+
+/* A block that cannot be read, and a sample of 5 references to page 0. */
+static void write_sample(const struct sample *sample)
+{
+    unsigned char raw[64] = {0}, index[2 * OL_NATIVE_INDEX_ENTRY_BYTES] = {OL_NATIVE_FILE_HEADER_BYTES};
+    struct file file;
+    begin(&file);
+    put_section(&file, OL_NATIVE_BLOCK, raw, 1, sample->all, 0);
+    file.bytes[file.used - 1] ^= 1;
+    ol_put64(index + OL_NATIVE_INDEX_ENTRY_BYTES, sample->astray ? OL_NATIVE_FILE_HEADER_BYTES : file.used);
+    ol_put32(raw, sample->pages);
+    ol_put32(raw + 4, sample->counts);
+    ol_put32(raw + 8, 1);
+    ol_put32(raw + 12, 2);
+    raw[OL_NATIVE_SAMPLE_SECTIONS_BYTES + sample->pages] = 4;
+    put_section(&file, OL_NATIVE_SAMPLE, raw,
+                OL_NATIVE_SAMPLE_SECTIONS_BYTES + (size_t)sample->pages + sample->counts + 2, 5, 0);
+    end(&file, index, sizeof index, sample->all, 1);
+}
+
+static void test_samples(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sample sample;
+        const char *message;
+    } wrong[] = {
+        {{.pages = 2, .counts = 1, .all = 7}, "make no sense"},
+        {{.pages = 1, .counts = 2, .all = 7}, "make no sense"},
+        {{.pages = 1, .counts = 1, .all = 4}, "more references than the trace"},
+        {{.pages = 1, .counts = 1, .all = 7, .astray = true}, "where there is none"},
+    };
+    uint64_t references;
+    char message[MESSAGE_BYTES];
+    write_sample(&(struct sample){.pages = 1, .counts = 1, .all = 5});
+    assert_int_equal(read_file(true, &references, message), OL_TRACE_OK);
+    assert_int_equal(references, 5);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        write_sample(&wrong[i].sample);
+        assert_int_equal(read_file(true, &references, message), OL_TRACE_E_FORMAT);
+        assert_int_equal(references, 0);
+        assert_non_null(strstr(message, wrong[i].message));
+    }
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------- */
+
+/* An index of more sections than the file has room for, a few bytes before they are decompressed. */
+static void test_index_larger_than_the_file(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 24 };
+    const struct ol_trace_options options = {.page_shift = SHIFT, .last_va = UINT64_MAX};
+    unsigned char *const index = calloc(1, BYTES);
+    static struct file file;
+    struct ol_trace *trace;
+    uint64_t told;
+    char message[MESSAGE_BYTES];
+    assert_non_null(index);
+    begin(&file);
+    end(&file, index, BYTES, 1, BYTES / OL_NATIVE_INDEX_ENTRY_BYTES);
+    free(index);
+    assert_int_equal(ol_trace_open(path, &options, &trace, message, sizeof message), OL_TRACE_OK);
+    assert_false(ol_trace_sample(trace, &told));
+    ol_trace_close(trace);
+    assert_int_equal(read_file(false, &told, message), OL_TRACE_E_FORMAT);
+    assert_non_null(strstr(message, "another number of blocks"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes_behind_the_phrases),
+        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_index_larger_than_the_file),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
