@@ -103,9 +103,9 @@ const struct ol_native_sample_section *ol_native_sampler_take(struct ol_native_s
                                                      .pages = ol_numbering_pages(pages),
                                                      .references = sampler->references,
                                                      .before = before};
-        sampler->count = 0;
-        sampler->references = 0;
     }
+    sampler->count = 0;
+    sampler->references = 0;
     if (pages) ol_numbering_destroy(pages);
     return good ? section : NULL;
 }

@@ -23,7 +23,8 @@ bool ol_native_sampler_full(const struct ol_native_sampler *sampler);
 /* Takes references to a page in the sample. The sampler is not full. */
 void ol_native_sampler_add(struct ol_native_sampler *sampler, const struct ol_reference *run);
 
-/* What was taken since the last call, as a section's contents, good until the next call. NULL without memory. */
+/* What was taken since the last call, as a section's contents, good until the next call. NULL without memory; it is
+ * lost then. In any case there is room for runs again. */
 struct ol_native_sample_section {
     const unsigned char *raw;
     size_t bytes;

@@ -10,13 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <cmocka.h>
 
+#include "tests/support/sanitized.h"
 #include "trace/native.h"
+#include "trace/native_sampler.h"
 
 enum { ROOM = 1 << 12, MESSAGE_BYTES = 256, SHIFT = 12, STREAMS = 5 };
 
@@ -217,12 +220,39 @@ static void test_index_larger_than_the_file(void **state)
     assert_non_null(strstr(message, "another number of blocks"));
 }
 
+/* Without memory what was taken is lost, but there is room for what is taken next. */
+static void test_sampler_without_memory(void **state)
+{
+    (void)state;
+    if (OL_SANITIZED) skip(); /* sanitizers need memory themselves */
+    struct rlimit before, none;
+    struct ol_native_sampler *const sampler = ol_native_sampler_create(SHIFT);
+    assert_non_null(sampler);
+    for (uint32_t i = 0; !ol_native_sampler_full(sampler); i++) {
+        const struct ol_reference run = {.va = (ol_va)(i % 2) << SHIFT, .access = OL_READ, .count = 1};
+        ol_native_sampler_add(sampler, &run);
+    }
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    const bool lost = !ol_native_sampler_take(sampler);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_true(lost);
+    assert_false(ol_native_sampler_full(sampler));
+    const struct ol_native_sample_section *const next = ol_native_sampler_take(sampler);
+    assert_non_null(next);
+    assert_int_equal(next->references, 0);
+    ol_native_sampler_destroy(sampler);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_behind_the_phrases),
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_index_larger_than_the_file),
+        cmocka_unit_test(test_sampler_without_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
