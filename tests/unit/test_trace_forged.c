@@ -85,9 +85,9 @@ static void end(struct file *file, const unsigned char *index, size_t bytes, uin
 }
 
 /* Reads the trace, or its sample, to the end; adds up its references. */
-static enum ol_trace_status read_file(bool sample, uint64_t *references, char message[MESSAGE_BYTES])
+static enum ol_trace_status read_file(bool sample, ol_va last_va, uint64_t *references, char message[MESSAGE_BYTES])
 {
-    const struct ol_trace_options options = {.page_shift = SHIFT, .last_va = UINT64_MAX};
+    const struct ol_trace_options options = {.page_shift = SHIFT, .last_va = last_va};
     struct ol_reference read[OL_TRACE_LINE_REFERENCES];
     enum ol_trace_status status;
     struct ol_trace *trace;
@@ -129,17 +129,18 @@ static void write_block(int longer)
     end(&file, index, sizeof index, 41, 0);
 }
 
-static void test_bytes_behind_the_phrases(void **state)
+static void test_blocks(void **state)
 {
     (void)state;
     uint64_t references;
     char message[MESSAGE_BYTES];
     write_block(-1);
-    assert_int_equal(read_file(false, &references, message), OL_TRACE_OK);
+    assert_int_equal(read_file(false, UINT64_MAX, &references, message), OL_TRACE_OK);
     assert_int_equal(references, 41);
+    assert_int_equal(read_file(false, 0x2fff, &references, message), OL_TRACE_E_FORMAT); /* beyond the last page */
     for (int stream = 0; stream < STREAMS; stream++) {
         write_block(stream);
-        assert_int_equal(read_file(false, &references, message), OL_TRACE_E_FORMAT);
+        assert_int_equal(read_file(false, UINT64_MAX, &references, message), OL_TRACE_E_FORMAT);
         assert_non_null(strstr(message, "make no sense"));
     }
 }
@@ -147,12 +148,12 @@ static void test_bytes_behind_the_phrases(void **state)
 /* --- the sample --------------------------------------------------------------------------------------------------- */
 
 struct sample {
-    uint8_t pages, counts; /* bytes of them; 1 each is right */
+    uint8_t pages, counts; /* bytes of them; 2 and 1 are right */
     uint64_t all;          /* references of the trace; at least 5 is right */
     bool astray;           /* the index names the block instead */
 };
 
-/* A block that cannot be read, and a sample of 5 references to page 0. */
+/* A block that cannot be read, and a sample of 5 references to page 104. */
 static void write_sample(const struct sample *sample)
 {
     unsigned char raw[64] = {0}, index[2 * OL_NATIVE_INDEX_ENTRY_BYTES] = {OL_NATIVE_FILE_HEADER_BYTES};
@@ -165,6 +166,8 @@ static void write_sample(const struct sample *sample)
     ol_put32(raw + 4, sample->counts);
     ol_put32(raw + 8, 1);
     ol_put32(raw + 12, 2);
+    raw[OL_NATIVE_SAMPLE_SECTIONS_BYTES] = 2 * 104 % 128 + 128;
+    raw[OL_NATIVE_SAMPLE_SECTIONS_BYTES + 1] = 2 * 104 / 128;
     raw[OL_NATIVE_SAMPLE_SECTIONS_BYTES + sample->pages] = 4;
     put_section(&file, OL_NATIVE_SAMPLE, raw,
                 OL_NATIVE_SAMPLE_SECTIONS_BYTES + (size_t)sample->pages + sample->counts + 2, 5, 0);
@@ -178,19 +181,20 @@ static void test_samples(void **state)
         struct sample sample;
         const char *message;
     } wrong[] = {
-        {{.pages = 2, .counts = 1, .all = 7}, "make no sense"},
-        {{.pages = 1, .counts = 2, .all = 7}, "make no sense"},
-        {{.pages = 1, .counts = 1, .all = 4}, "more references than the trace"},
-        {{.pages = 1, .counts = 1, .all = 7, .astray = true}, "where there is none"},
+        {{.pages = 3, .counts = 1, .all = 7}, "make no sense"},
+        {{.pages = 2, .counts = 2, .all = 7}, "make no sense"},
+        {{.pages = 2, .counts = 1, .all = 4}, "more references than the trace"},
+        {{.pages = 2, .counts = 1, .all = 7, .astray = true}, "where there is none"},
     };
     uint64_t references;
     char message[MESSAGE_BYTES];
-    write_sample(&(struct sample){.pages = 1, .counts = 1, .all = 5});
-    assert_int_equal(read_file(true, &references, message), OL_TRACE_OK);
+    write_sample(&(struct sample){.pages = 2, .counts = 1, .all = 5});
+    assert_int_equal(read_file(true, UINT64_MAX, &references, message), OL_TRACE_OK);
     assert_int_equal(references, 5);
+    assert_int_equal(read_file(true, 0x67fff, &references, message), OL_TRACE_E_FORMAT); /* beyond the last page */
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         write_sample(&wrong[i].sample);
-        assert_int_equal(read_file(true, &references, message), OL_TRACE_E_FORMAT);
+        assert_int_equal(read_file(true, UINT64_MAX, &references, message), OL_TRACE_E_FORMAT);
         assert_int_equal(references, 0);
         assert_non_null(strstr(message, wrong[i].message));
     }
@@ -216,7 +220,7 @@ static void test_index_larger_than_the_file(void **state)
     assert_int_equal(ol_trace_open(path, &options, &trace, message, sizeof message), OL_TRACE_OK);
     assert_false(ol_trace_sample(trace, &told));
     ol_trace_close(trace);
-    assert_int_equal(read_file(false, &told, message), OL_TRACE_E_FORMAT);
+    assert_int_equal(read_file(false, UINT64_MAX, &told, message), OL_TRACE_E_FORMAT);
     assert_non_null(strstr(message, "another number of blocks"));
 }
 
@@ -249,7 +253,7 @@ static void test_sampler_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes_behind_the_phrases),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_index_larger_than_the_file),
         cmocka_unit_test(test_sampler_without_memory),
