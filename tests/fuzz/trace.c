@@ -74,6 +74,23 @@ static void read_sample(const char *path)
     ol_trace_close(trace);
 }
 
+/* What is not passed over on the way to a reference; pages may be larger than the trace's. */
+static void read_from(const char *path, uint64_t wanted)
+{
+    static struct ol_reference references[1000];
+    const struct ol_trace_options options = {.page_shift = 14, .last_va = UINT64_MAX};
+    char message[256] = "";
+    struct ol_trace *trace;
+    uint64_t before;
+    size_t stored = 1;
+    if (ol_trace_open(path, &options, &trace, message, sizeof message) != OL_TRACE_OK) return;
+    enum ol_trace_status status = ol_trace_seek(trace, wanted, &before);
+    for (int batches = 0; status == OL_TRACE_OK && stored > 0 && batches < 1000; batches++)
+        status = ol_trace_read(trace, references, 1000, &stored);
+    require((status == OL_TRACE_OK) == (ol_trace_message(trace)[0] == '\0'));
+    ol_trace_close(trace);
+}
+
 /* The same as batches. */
 static void read_batches(const char *path, enum ol_trace_format format)
 {
@@ -106,6 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         read_all(path, (enum ol_trace_format)format);
     read_batches(path, OL_TRACE_DETECT);
     read_sample(path);
+    read_from(path, 0);
+    read_from(path, UINT64_MAX);
     (void)close(fd);
     return 0;
 }
