@@ -17,6 +17,7 @@ enum compression { PLAIN, GZIP, ZSTD };
 
 struct ol_source {
     int fd;
+    bool whole;  /* it was opened at the beginning of the file, which is no pipe */
     bool at_end; /* of the file */
     enum compression compression;
     bool inside; /* of a compressed frame: the file must not end here */
@@ -79,6 +80,7 @@ enum ol_source_status ol_source_open(const char *path, struct ol_source **out)
         free(source);
         return OL_SOURCE_E_OPEN;
     }
+    source->whole = lseek(source->fd, 0, SEEK_CUR) == 0;
     const enum ol_source_status status = detect(source);
     if (status != OL_SOURCE_OK) {
         const int cause = errno;
@@ -93,7 +95,8 @@ enum ol_source_status ol_source_open(const char *path, struct ol_source **out)
 uint64_t ol_source_bytes(const struct ol_source *source)
 {
     struct stat file;
-    if (source->compression != PLAIN || fstat(source->fd, &file) != 0 || !S_ISREG(file.st_mode)) return 0;
+    if (!source->whole || source->compression != PLAIN || fstat(source->fd, &file) != 0 || !S_ISREG(file.st_mode))
+        return 0;
     return (uint64_t)file.st_size;
 }
 

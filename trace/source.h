@@ -26,7 +26,8 @@ void ol_source_close(struct ol_source *source);
 /* Stores up to `max` bytes; *count 0 with OL_SOURCE_OK is the end. After a failure, *count bytes before it are good. */
 enum ol_source_status ol_source_read(struct ol_source *source, char *to, size_t max, size_t *count);
 
-/* The size of a plain file in which ol_source_seek can move; 0: it is compressed, or a pipe. */
+/* The size of a plain file in which ol_source_seek can move; 0: it is compressed, or a pipe, or standard input of which
+ * a part was read before. */
 uint64_t ol_source_bytes(const struct ol_source *source);
 
 /* Moves to an offset within such a file. False: errno says why. */

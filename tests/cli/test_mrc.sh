@@ -98,6 +98,12 @@ for rate in 0.015625 0.015 0.01; do
         { echo "the sample of a trace that carries none differs at $rate"; exit 1; }
 done
 
+# Of standard input something may have been read before: then the index tells other offsets than the file's.
+{ echo title && cat "$folder/native"; } >"$folder/titled"
+{ read -r title && "$onelevel" mrc --sample 0.01 - >"$folder/all"; } <"$folder/titled"
+[ "$title" = title ] && cmp "$folder/own" "$folder/all" ||
+    { echo 'the sample of a trace that begins within standard input differs'; exit 1; }
+
 # The whole as a sample is exact.
 expect 0 mrc "$trace"
 awk -F, 'NR > 1 { print $1, $3 }' "$folder/out" >"$folder/exact"
