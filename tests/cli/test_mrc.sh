@@ -100,8 +100,8 @@ done
 
 # Of standard input something may have been read before: then the index tells other offsets than the file's.
 { echo title && cat "$folder/native"; } >"$folder/titled"
-{ read -r title && "$onelevel" mrc --sample 0.01 - >"$folder/all"; } <"$folder/titled"
-[ "$title" = title ] && cmp "$folder/own" "$folder/all" ||
+{ read -r _ && "$onelevel" mrc --sample 0.01 - >"$folder/all"; } <"$folder/titled"
+cmp "$folder/own" "$folder/all" ||
     { echo 'the sample of a trace that begins within standard input differs'; exit 1; }
 
 # The whole as a sample is exact.
