@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory of a recorded program that `onelevel run` would manage: its heap but for the first 256 KiB, and anonymous
- * private memory of 64 KiB and more that the kernel placed. Each page of it has a number from its first reference until it is unmapped or
- * discarded; a page that moves keeps it. Numbers are given in order, 0, 1, 2, …, and never again.
+ * private memory of 64 KiB and more that the kernel placed. Each page of it has a number from its first reference until
+ * it is unmapped or discarded; a page that moves keeps it. Numbers are given in order, 0, 1, 2, …, and never again.
  */
 #ifndef OL_CLI_MANAGED_H
 #define OL_CLI_MANAGED_H

@@ -15,8 +15,9 @@
 #include "trace/native.h"
 
 enum {
-    SLOT_BITS = 17,     /* more than the phrases of most blocks; few enough to stay in the cache */
-    KEYS_MAX = 1 << 20, /* kept for comparison, of all phrases of a block of the trace */
+    SET_BITS = 15,      /* sets: together more than the phrases of most blocks; few enough to stay in the cache */
+    WAYS = 4,           /* a cache line */
+    KEYS_MAX = 1 << 21, /* kept for comparison, of all phrases of a block of the trace */
     CARRY_WORDS = 2 + 3 * OL_WIRE_PARTS_MAX + 1,
     RUNS_MAX = 2 * OL_WIRE_PARTS_MAX,
     PAGE_BYTES = 1 << OL_WIRE_PAGE_SHIFT
@@ -49,7 +50,7 @@ struct now {
     uint32_t block; /* of the trace, in which the phrase is valid; 0: it is not */
 };
 
-/* A phrase of this block of the trace, by the hash of what it was made from. */
+/* A phrase of this block of the trace, by the hash of what it was made from; those of a set, the latest first. */
 struct known {
     uint32_t tag; /* further bits of the hash */
     uint32_t exit;
@@ -144,6 +145,19 @@ static uint64_t hash_keys(uint32_t exit, const uint64_t *keys, uint32_t count)
     return hash * 0xbf58476d1ce4e5b9U;
 }
 
+static void forget_phrases(struct process *process)
+{
+    process->keys_block = process->writer->block;
+    process->keys_used = 0;
+    memset(process->known, 0, sizeof *process->known * WAYS << SET_BITS);
+}
+
+/* The set of that hash. */
+static struct known *known_set(const struct process *process, uint64_t hash)
+{
+    return process->known + WAYS * (hash >> (64 - SET_BITS));
+}
+
 static void define_phrase(const struct ol_record *record, struct process *process, uint32_t number, uint64_t hash)
 {
     struct ol_reference runs[RUNS_MAX];
@@ -153,15 +167,11 @@ static void define_phrase(const struct ol_record *record, struct process *proces
     struct now *const now = &process->now[number];
     now->phrase = ol_native_phrase(process->writer, runs, count);
     now->block = process->writer->block;
-    if (process->keys_block != now->block) {
-        process->keys_block = now->block;
-        process->keys_used = 0;
-        memset(process->known, 0, sizeof *process->known << SLOT_BITS);
-    }
-    if (exit->sites > KEYS_MAX - process->keys_used) return;
+    if (process->keys_block != now->block || exit->sites > KEYS_MAX - process->keys_used) forget_phrases(process);
     memcpy(process->keys + process->keys_used, exit->code->keys, exit->sites * sizeof *process->keys);
-    process->known[hash >> (64 - SLOT_BITS)] =
-        (struct known){(uint32_t)hash, number, process->keys_used, now->phrase + 1};
+    struct known *const set = known_set(process, hash);
+    memmove(set + 1, set, (WAYS - 1) * sizeof *set);
+    set[0] = (struct known){(uint32_t)hash, number, process->keys_used, now->phrase + 1};
     process->keys_used += exit->sites;
 }
 
@@ -170,12 +180,14 @@ static void find_phrase(const struct ol_record *record, struct process *process,
 {
     struct exit *const exit = &process->exits[number];
     const uint64_t hash = hash_keys(number, exit->code->keys, exit->sites);
-    const struct known known = process->known[hash >> (64 - SLOT_BITS)];
     const uint32_t block = process->writer->block;
-    if (known.phrase && known.tag == (uint32_t)hash && known.exit == number && process->keys_block == block &&
-        memcmp(process->keys + known.keys, exit->code->keys, exit->sites * sizeof *process->keys) == 0) {
-        process->now[number] = (struct now){known.phrase - 1, block};
-        ol_native_repeat(process->writer, known.phrase - 1);
+    const struct known *const set = known_set(process, hash);
+    for (int way = 0; way < WAYS && process->keys_block == block && set[way].phrase; way++) {
+        if (set[way].tag != (uint32_t)hash || set[way].exit != number ||
+            memcmp(process->keys + set[way].keys, exit->code->keys, exit->sites * sizeof *process->keys) != 0)
+            continue;
+        process->now[number] = (struct now){set[way].phrase - 1, block};
+        ol_native_repeat(process->writer, set[way].phrase - 1);
         return;
     }
     define_phrase(record, process, number, hash);
@@ -317,7 +329,7 @@ static struct process *new_process(struct ol_record *record, const char *file)
     struct process *const process = calloc(1, sizeof *process);
     if (!process) return NULL;
     process->file = strdup(file);
-    process->known = calloc((size_t)1 << SLOT_BITS, sizeof *process->known);
+    process->known = aligned_alloc(64, sizeof *process->known * WAYS << SET_BITS); /* filled by forget_phrases() */
     process->keys = malloc(KEYS_MAX * sizeof *process->keys);
     if (process->file && process->known && process->keys)
         process->writer = ol_native_create(file, record->addresses ? 0 : OL_WIRE_PAGE_SHIFT);

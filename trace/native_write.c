@@ -15,7 +15,7 @@
 enum {
     LEVEL = 1,        /* of compression */
     EARLY_LEVEL = 12, /* of the first blocks: files that have no more are a quarter smaller, for up to 0.1 s a block */
-    EARLY_BLOCKS = 8,
+    EARLY_BLOCKS = 4,
     EVENT_BYTES_MAX = 1 + 10 + 5,
     EVENTS_MAX = 1 << 16,
     SLOTS = 2 * OL_NATIVE_PHRASES_MAX /* for phrases by hash; at most half are in use */
@@ -55,8 +55,9 @@ struct writer {
     size_t packed_room;
     ZSTD_CCtx *zstd;
     struct ol_native_sampler *sampler;
-    struct sampled *sampled; /* by phrase */
-    uint32_t *sampled_run;
+    struct sampled *sampled;                         /* by phrase */
+    uint64_t is_sampled[OL_NATIVE_PHRASES_MAX / 64]; /* has the phrase any? In bits, which stay in the cache */
+    struct ol_reference *sampled_run;
     struct index blocks, samples;
 };
 
@@ -129,17 +130,18 @@ static void note_in_index(struct writer *writer, struct index *index, uint64_t b
     index->bytes += OL_NATIVE_INDEX_ENTRY_BYTES;
 }
 
-static size_t put_tokens(const struct writer *writer, unsigned char *at, bool narrow)
+/* Returns their bytes. */
+static size_t put_tokens(const uint32_t *restrict token, size_t count, unsigned char *restrict at, bool narrow)
 {
     if (!narrow) {
-        memcpy(at, writer->shared.token, writer->shared.tokens * sizeof *writer->shared.token);
-        return writer->shared.tokens * sizeof *writer->shared.token;
+        memcpy(at, token, count * sizeof *token);
+        return count * sizeof *token;
     }
-    for (uint32_t i = 0; i < writer->shared.tokens; i++) {
-        const uint16_t token = (uint16_t)writer->shared.token[i];
-        memcpy(at + 2 * (size_t)i, &token, sizeof token);
+    for (size_t i = 0; i < count; i++) {
+        at[2 * i] = (unsigned char)token[i];
+        at[2 * i + 1] = (unsigned char)(token[i] >> 8);
     }
-    return 2 * (size_t)writer->shared.tokens;
+    return 2 * count;
 }
 
 static void write_sample(struct writer *writer)
@@ -151,33 +153,62 @@ static void write_sample(struct writer *writer)
     write_section(writer, OL_NATIVE_SAMPLE, section->raw, section->bytes, section->references, section->before);
 }
 
-/* Finds out which runs of the block's phrases are to pages in the sample. */
+/* Of the block's phrases, the runs to pages in the sample; those to a page that directly follow one another are one. */
 static void find_sampled(struct writer *writer)
 {
+    struct ol_reference *const runs = writer->sampled_run;
     uint32_t count = 0;
     for (uint32_t phrase = 0; phrase < writer->phrases; phrase++) {
         const uint32_t first = count;
-        for (uint32_t run = writer->first_run[phrase]; run < writer->first_run[phrase + 1]; run++)
-            if (ol_native_sampler_wants(writer->sampler, &writer->run[run])) writer->sampled_run[count++] = run;
+        for (uint32_t i = writer->first_run[phrase]; i < writer->first_run[phrase + 1]; i++) {
+            struct ol_reference run = writer->run[i];
+            if (!ol_native_sampler_wants(writer->sampler, &run.va)) continue;
+            if (count > first && runs[count - 1].va == run.va && runs[count - 1].count <= UINT32_MAX - run.count)
+                runs[count - 1].count += run.count;
+            else runs[count++] = run;
+        }
         writer->sampled[phrase] = (struct sampled){first, count - first};
+        const uint64_t bit = UINT64_C(1) << phrase % 64;
+        if (count > first) writer->is_sampled[phrase / 64] |= bit;
+        else writer->is_sampled[phrase / 64] &= ~bit;
+    }
+}
+
+static void put_sampled(struct writer *writer, ol_va va, uint64_t count)
+{
+    for (uint32_t part; count > 0; count -= part) {
+        part = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+        if (writer->sampler->next == writer->sampler->full) write_sample(writer);
+        ol_native_sampler_add(writer->sampler, va, part);
     }
 }
 
 /* Adds what the block has of references to the sample. */
 static void sample_block(struct writer *writer)
 {
+    const struct ol_reference *const runs = writer->sampled_run;
+    const struct sampled *const sampled = writer->sampled;
+    const uint64_t *const is_sampled = writer->is_sampled;
+    const uint32_t *const tokens = writer->shared.token, *const end = tokens + writer->shared.tokens;
     uint32_t used = 0;
+    uint64_t count = 0; /* of references to `va`, not yet added */
+    ol_va va = 0;
     find_sampled(writer);
-    for (uint32_t i = 0; i < writer->shared.tokens; i++) {
-        const uint32_t token = writer->shared.token[i];
-        if (token == OL_NATIVE_EVENT) continue;
-        const uint32_t phrase = token == OL_NATIVE_NEW_PHRASE ? used++ : token - OL_NATIVE_FIRST_PHRASE;
-        const struct sampled sampled = writer->sampled[phrase];
-        for (uint32_t k = 0; k < sampled.count; k++) {
-            if (ol_native_sampler_full(writer->sampler)) write_sample(writer);
-            ol_native_sampler_add(writer->sampler, &writer->run[writer->sampled_run[sampled.first + k]]);
+    for (const uint32_t *token = tokens; token < end; token++) {
+        if (*token == OL_NATIVE_EVENT) continue;
+        const uint32_t phrase = *token == OL_NATIVE_NEW_PHRASE ? used++ : *token - OL_NATIVE_FIRST_PHRASE;
+        if (!(is_sampled[phrase / 64] >> phrase % 64 & 1)) continue;
+        const uint32_t first = sampled[phrase].first, behind = first + sampled[phrase].count;
+        for (uint32_t k = first; k < behind; k++) {
+            if (runs[k].va != va) {
+                put_sampled(writer, va, count);
+                va = runs[k].va;
+                count = 0;
+            }
+            count += runs[k].count;
         }
     }
+    put_sampled(writer, va, count);
 }
 
 static void end_block(struct writer *writer)
@@ -195,7 +226,7 @@ static void end_block(struct writer *writer)
         memcpy(at, writer->definitions.stream[i], writer->definitions.bytes[i]);
     memcpy(at, writer->events, writer->event_bytes);
     at += writer->event_bytes;
-    at += put_tokens(writer, at, narrow);
+    at += put_tokens(writer->shared.token, writer->shared.tokens, at, narrow);
     write_section(writer, OL_NATIVE_BLOCK, writer->raw, (size_t)(at - writer->raw), writer->shared.block_references,
                   writer->references);
     writer->references += writer->shared.block_references;
