@@ -23,6 +23,7 @@ static const struct {
     {OL_NEEDS_TIME, "time", "time"},
     {OL_NEEDS_GHOSTS, "ghosts", "ghosts"},
     {OL_NEEDS_FUTURE, "future", "the future"},
+    {OL_NEEDS_AGES, "ages", "when pages left"},
 };
 enum { NEEDS = sizeof(needs) / sizeof(needs[0]) };
 

@@ -240,18 +240,12 @@ static void unbind(struct ol_system *system, ol_frame_no number, ol_slot slot)
     ol_frame_release(system, number);
 }
 
-/* How long ago the page that was read from this slot left, in units of the eviction clock. */
-static uint8_t left_ago(const struct ol_system *system, ol_slot slot)
-{
-    return (uint8_t)(ol_eviction_clock(system) - system->swap.left[slot]);
-}
-
 /* A page was missed and read. Would it be resident still if there were so many more frames as are lent? And does the
  * pager keep it? */
 static void count_read(struct ol_system *system, const struct ol_frame *frame, ol_slot from)
 {
     const uint64_t unit = ol_eviction_clock_unit(system);
-    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, from) * unit < system->lent + 2 * unit;
+    const bool kept = frame->slot != OL_NO_SLOT, near = ol_slot_left_ago(system, from) < system->lent + 2 * unit;
     if (kept) system->count.reads_kept++;
     if (near) system->count.reads_near++;
     if (near && kept) system->count.reads_near_kept++;
@@ -261,7 +255,8 @@ static void count_read(struct ol_system *system, const struct ol_frame *frame, o
  * not have had to keep it elsewhere. */
 static void count_prefetched(struct ol_system *system, const struct ol_frame *frame, ol_slot from)
 {
-    const bool kept = frame->slot != OL_NO_SLOT, near = left_ago(system, from) < 2 * OL_EVICTION_CLOCK_PARTS;
+    const uint64_t two_budgets = 2 * OL_EVICTION_CLOCK_PARTS * ol_eviction_clock_unit(system);
+    const bool kept = frame->slot != OL_NO_SLOT, near = ol_slot_left_ago(system, from) < two_budgets;
     system->count.prefetched++;
     system->count.prefetched_read++;
     if (near && kept) system->count.prefetched_near_kept++;
@@ -275,12 +270,13 @@ static bool has_come(struct ol_system *system, ol_frame_no number)
         ol_anon_free(system, frame->anon);
         return false;
     }
+    const uint32_t left_ago = ol_slot_left_ago(system, frame->slot);
     if (!system->pager->ops->keep(system->pager, frame->slot)) {
         ol_swap_release(system, frame->slot);
         frame->slot = OL_NO_SLOT;
         frame->flags |= OL_FRAME_DIRTY;
     }
-    ol_frame_activate(system, number);
+    ol_frame_activate(system, number, left_ago);
     return true;
 }
 
@@ -453,7 +449,7 @@ static void fault_rescue(struct fault *fault)
         break;
     case OL_FRAME_STANDBY:
     case OL_FRAME_MODIFIED:
-        ol_frame_activate(system, number);
+        ol_frame_activate(system, number, 0);
         fault_becomes(fault, FAULT_RESCUED);
         break;
     default: break;
@@ -489,7 +485,7 @@ static enum ol_status fault_promote(struct fault *fault)
     *place = fault->anon = copy;
     fault->shared = false;
     ol_anon_unref(system, original);
-    ol_frame_activate(system, frame);
+    ol_frame_activate(system, frame, OL_NEVER_LEFT);
     fault_becomes(fault, FAULT_COPIED);
     return OL_OK;
 }

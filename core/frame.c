@@ -137,10 +137,13 @@ static void activate(struct ol_system *system, ol_frame_no number)
     ol_policy_update(system);
 }
 
-void ol_frame_activate(struct ol_system *system, ol_frame_no number)
+void ol_frame_activate(struct ol_system *system, ol_frame_no number, uint32_t left_ago)
 {
     activate(system, number);
-    if (!system->frame[number].wires) system->policy.ops->insert(&system->policy, number);
+    if (system->frame[number].wires) return;
+    system->left_ago = left_ago;
+    system->policy.ops->insert(&system->policy, number);
+    system->left_ago = OL_NEVER_LEFT;
 }
 
 void ol_frame_spare(struct ol_system *system, ol_frame_no number)
@@ -179,7 +182,7 @@ enum ol_status ol_page_zeros(const struct ol_space *space, const struct ol_regio
     system->pmap->frame_zero(system->machine, *frame);
     /* A machine that cannot tell a write is not asked to keep these zeros apart from what follows. */
     if (!system->is.has_modified) system->frame[*frame].flags |= OL_FRAME_DIRTY;
-    ol_frame_activate(system, *frame);
+    ol_frame_activate(system, *frame, OL_NEVER_LEFT);
     return OL_OK;
 }
 

@@ -258,6 +258,7 @@ struct ol_system {
 
     struct ol_pool anons, nodes, overlays, regions, spaces; /* s: */
     uint32_t bare;                                          /* s: bare slots: pages that have no anon */
+    uint32_t left_ago;            /* s: of the page that the policy is told of, else OL_NEVER_LEFT */
     bool keeps_anons;             /* c: the policy remembers pages by their anons: no slot is bare */
     struct ol_ghosts ghosts;      /* s: */
     struct ol_swap swap;          /* s: */
@@ -336,8 +337,8 @@ ol_frame_no ol_frame_bind(const struct ol_space *space, const struct ol_region *
  * OL_NIL and then a new one. OL_E_NO_META: the frame is still the caller's. */
 enum ol_status ol_page_zeros(const struct ol_space *space, const struct ol_region *region, uint64_t page,
                              uint32_t *anon, ol_frame_no *frame);
-/* BUSY, MODIFIED or STANDBY -> ACTIVE. */
-void ol_frame_activate(struct ol_system *system, ol_frame_no number);
+/* BUSY, MODIFIED or STANDBY -> ACTIVE. So many evictions after the page left; OL_NEVER_LEFT. */
+void ol_frame_activate(struct ol_system *system, ol_frame_no number, uint32_t left_ago);
 /* The same for a victim that could not be cleaned: CLEANING -> ACTIVE. */
 void ol_frame_spare(struct ol_system *system, ol_frame_no number);
 /* After the first wire (the policy no longer knows the frame), or the last: counts, and tells the machine. */
@@ -480,6 +481,19 @@ static inline uint64_t ol_eviction_clock_unit(const struct ol_system *system)
 static inline uint8_t ol_eviction_clock(const struct ol_system *system)
 {
     return (uint8_t)(system->count.evictions / ol_eviction_clock_unit(system));
+}
+/* How many evictions ago the swapped page left whose slot this is: in whole units, modulo 256 of them. */
+static inline uint32_t ol_slot_left_ago(const struct ol_system *system, ol_slot slot)
+{
+    const uint8_t units = (uint8_t)(ol_eviction_clock(system) - system->swap.left[slot]);
+    return (uint32_t)(units * ol_eviction_clock_unit(system));
+}
+/* The policy's service left_ago. */
+static inline uint32_t ol_frame_left_ago(void *core, ol_frame_no frame)
+{
+    const struct ol_system *system = core;
+    (void)frame;
+    return system->left_ago;
 }
 /* Works until free and standby frames together are `target`, or nothing more can be had. May drop the lock. */
 void ol_reclaim(struct ol_system *system, uint32_t target);

@@ -29,7 +29,11 @@ enum ol_policy_needs {
     OL_NEEDS_TIME = 8,       /* ol_policy.now */
     OL_NEEDS_GHOSTS = 16,    /* pages that lost their frame are remembered */
     OL_NEEDS_FUTURE = 32,    /* ol_policy.future */
+    OL_NEEDS_AGES = 64,      /* left_ago() */
 };
+
+/* left_ago(): the page was never evicted, or nobody knows when. */
+#define OL_NEVER_LEFT UINT32_MAX
 
 enum { OL_POLICY_WORDS_MAX = 6 };
 
@@ -104,6 +108,10 @@ struct ol_policy {
     ol_frame_no (*remember)(void *core, ol_frame_no frame); /* c: */
     ol_frame_no (*recall)(void *core, ol_frame_no frame);   /* c: */
     void (*forget)(void *core, ol_frame_no ghost);          /* c: */
+    /* Service for OL_NEEDS_AGES, during insert(): how many pages were evicted since the one in the frame was; 0: it
+     * lost its mappings only, and was found before it left. The core counts in 32nds of its budget, and modulo 8
+     * budgets. */
+    uint32_t (*left_ago)(void *core, ol_frame_no frame); /* c: */
     /* Service for OL_NEEDS_GHOSTS and OL_NEEDS_EXACT: a number that the page in the frame keeps, in memory and out of
      * it. */
     uint32_t (*page_of)(void *core, ol_frame_no frame); /* c: */

@@ -52,8 +52,8 @@ static ol_frame_no evict(struct ol_system *system)
     OL_ASSERT(system, ol_anon_at(system, frame->anon)->where == number, "I2");
     OL_ASSERT(system, !(frame->flags & (OL_FRAME_MAPPED | OL_FRAME_DIRTY)), "I3");
     ol_frame_list_remove(system, &system->standby, number);
-    page_leaves(system, frame);
     system->count.evictions++;
+    page_leaves(system, frame);
     if (!(frame->flags & OL_FRAME_WRITTEN)) system->count.evictions_clean++;
     frame->state = OL_FRAME_BUSY;
     frame->flags = 0;

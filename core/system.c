@@ -127,8 +127,10 @@ enum ol_status ol_system_create(const struct ol_config *config, struct ol_system
         .remember = ol_ghost_remember,
         .recall = ol_ghost_recall,
         .forget = ol_ghost_forget,
+        .left_ago = ol_frame_left_ago,
         .page_of = ol_page_of,
     };
+    system->left_ago = OL_NEVER_LEFT;
     system->keeps_anons = config->policy->needs & (OL_NEEDS_GHOSTS | OL_NEEDS_EXACT);
     ol_frame_list_init(&system->free);
     ol_frame_list_init(&system->cold);

@@ -17,6 +17,7 @@ const struct ol_policy_ops *const ol_policies[] = {
     &ol_policy_clock_pro,
     &ol_policy_car,
     &ol_policy_mglru,
+    &ol_policy_refault,
     &ol_policy_random,
     &ol_policy_lru,
     &ol_policy_mru,

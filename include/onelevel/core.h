@@ -257,7 +257,7 @@ extern const struct ol_policy_ops ol_policy_fifo, ol_policy_second_chance, ol_po
     ol_policy_nru, ol_policy_aging, ol_policy_atlas, ol_policy_segmented_fifo, ol_policy_wsclock, ol_policy_sieve,
     ol_policy_s3_fifo, ol_policy_clock_pro, ol_policy_car, ol_policy_mglru, ol_policy_random, ol_policy_lru,
     ol_policy_mru, ol_policy_lfu, ol_policy_working_set, ol_policy_two_q, ol_policy_arc, ol_policy_lirs,
-    ol_policy_w_tinylfu, ol_policy_opt;
+    ol_policy_w_tinylfu, ol_policy_opt, ol_policy_refault;
 
 /* Can a machine with these capabilities give the policy what it needs? */
 bool ol_policy_suits(const struct ol_policy_ops *policy, const struct ol_capabilities *machine);

@@ -10,7 +10,7 @@
 #include "trace/grow.h"
 
 /* What is known of a page, a byte each. MODIFIED is behind REFERENCED by one bit. */
-enum { RESIDENT = 1, REFERENCED = 2, MODIFIED = 4, GHOST = 8, SEEN = 16 };
+enum { RESIDENT = 1, REFERENCED = 2, MODIFIED = 4, GHOST = 8, SEEN = 16, LEFT = 32 /* was evicted */ };
 
 enum { CHUNK = 1024 };
 enum { ENTRIES_FIRST = 1 << 12, PREFETCH_FROM = 1 << 15 /* pages; below, links fit into the cache */ };
@@ -19,7 +19,8 @@ static const size_t ahead = 24; /* how many references further links are fetched
 
 struct ol_ideal {
     struct ol_policy policy;
-    uint8_t *page;    /* what is known of each */
+    uint8_t *page;  /* what is known of each */
+    uint32_t *left; /* by page: count.evictions when it was evicted last, if it was; NULL if the policy does not ask */
     uint32_t entries; /* size of the arrays */
     uint32_t resident;
     uint64_t time; /* references made, as the policy counts them */
@@ -65,6 +66,13 @@ static void forget(void *core, ol_frame_no ghost)
     ideal->page[ghost] &= (uint8_t)~GHOST;
 }
 
+static uint32_t left_ago(void *core, ol_frame_no frame)
+{
+    const struct ol_ideal *ideal = core;
+    if (!(ideal->page[frame] & LEFT)) return OL_NEVER_LEFT;
+    return (uint32_t)ideal->count.evictions - ideal->left[frame];
+}
+
 static uint32_t page_of(void *core, ol_frame_no frame)
 {
     (void)core;
@@ -90,7 +98,8 @@ static enum ol_status grow(struct ol_ideal *ideal, uint32_t entries)
     const uint32_t old = ideal->entries;
     if (wanted == old) return OL_OK;
     bool good = grow_array(&ideal->page, old, wanted, 1) &&
-                grow_array(&policy->links, old, wanted, sizeof(struct ol_policy_words));
+                grow_array(&policy->links, old, wanted, sizeof(struct ol_policy_words)) &&
+                (!(policy->ops->needs & OL_NEEDS_AGES) || grow_array(&ideal->left, old, wanted, sizeof(*ideal->left)));
     for (unsigned i = 0; good && i < policy->ops->words; i++)
         good = grow_array(&policy->words[i], old, wanted, sizeof(uint32_t));
     if (!good) return OL_E_NO_META;
@@ -115,6 +124,7 @@ enum ol_status ol_ideal_create(const struct ol_policy_ops *ops, const char *para
         .remember = remember,
         .recall = recall,
         .forget = forget,
+        .left_ago = left_ago,
         .page_of = page_of,
     };
     enum ol_status status = OL_OK;
@@ -134,6 +144,7 @@ void ol_ideal_destroy(struct ol_ideal *ideal)
     struct ol_policy *policy = &ideal->policy;
     const uint32_t entries = ideal->entries;
     if (ideal->page) ol_grow_free(ideal->page, entries, 1);
+    if (ideal->left) ol_grow_free(ideal->left, entries, sizeof(*ideal->left));
     if (policy->links) ol_grow_free(policy->links, entries, sizeof(struct ol_policy_words));
     for (unsigned i = 0; i < policy->ops->words; i++)
         if (policy->words[i]) ol_grow_free(policy->words[i], entries, sizeof(uint32_t));
@@ -177,6 +188,9 @@ static void evicted(struct ol_ideal *ideal, ol_frame_no frame)
     ideal->count.evictions++;
     if (ideal->page[frame] & MODIFIED) ideal->count.writebacks++;
     ideal->page[frame] &= (uint8_t) ~(RESIDENT | REFERENCED | MODIFIED);
+    if (!ideal->left) return;
+    ideal->page[frame] |= LEFT;
+    ideal->left[frame] = (uint32_t)ideal->count.evictions;
 }
 
 /* The element at index `at` is a reference to a page that is not in memory. */

@@ -612,6 +612,35 @@ static uint64_t model_two_q(const struct model_trace *trace, uint32_t frames)
     return faults;
 }
 
+static uint64_t refault(const struct model_trace *trace, uint32_t frames, uint32_t share, uint32_t within)
+{
+    struct list new = {0}, proven = {0}, gone = {0}; /* gone: in the order in which they were evicted last */
+    uint64_t faults = 0, evictions = 0, left[MODEL_PAGES] = {0};
+    for (unsigned i = 0; i < trace->length; i++) {
+        const uint32_t page = trace->page[i];
+        if (list_has(&new, page) || list_has(&proven, page)) continue;
+        faults++;
+        if (new.count + proven.count == frames) {
+            const uint32_t victim = list_take(new.count > share || !proven.count ? &new : &proven, 0);
+            left[victim] = ++evictions;
+            list_append(&gone, victim);
+        }
+        const bool soon = list_remove(&gone, page) && evictions - left[page] <= within;
+        list_append(soon ? &proven : &new, page);
+    }
+    return faults;
+}
+
+static uint64_t model_refault(const struct model_trace *trace, uint32_t frames)
+{
+    return refault(trace, frames, frames / 4 ? frames / 4 : 1, frames / 2);
+}
+
+static uint64_t model_refault_other(const struct model_trace *trace, uint32_t frames)
+{
+    return refault(trace, frames, frames / 10 ? frames / 10 : 1, 2 * frames);
+}
+
 /* The figure of the paper, p in 65536ths; clocks are arrays that begin at their hand. */
 static uint64_t model_car(const struct model_trace *trace, uint32_t frames)
 {
@@ -904,5 +933,7 @@ const struct model models[] = {
     {"mglru", model_mglru},
     {"atlas:interval=25", model_atlas},
     {"w-tinylfu", model_w_tinylfu},
+    {"refault", model_refault},
+    {"refault:new=10,within=200", model_refault_other},
 };
 const unsigned models_count = sizeof(models) / sizeof(models[0]);

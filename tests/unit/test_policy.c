@@ -109,6 +109,39 @@ static unsigned model_opt(const struct trace *trace, unsigned frames)
     return faults;
 }
 
+/* Does this reference write? */
+static bool writes(unsigned reference)
+{
+    return reference * 7 % 5 < 2;
+}
+
+/* Ages as the core knows them: in whole 32nds of the frames, modulo 256 of these; none of pages that are zeros still. */
+static unsigned model_refault(const struct trace *trace, unsigned frames)
+{
+    enum { NEW, PROVEN };
+    unsigned queue[2][PAGES] = {{0}}, count[2] = {0}, faults = 0, evictions = 0;
+    unsigned char left[PAGES] = {0};
+    bool is_known[PAGES] = {false}, written[PAGES] = {false};
+    const unsigned share = frames / 4 ? frames / 4 : 1, unit = frames / 32 + 1;
+    for (unsigned i = 0; i < trace->length; i++) {
+        const unsigned page = trace->page[i];
+        written[page] |= writes(i);
+        if (find(queue[NEW], count[NEW], page) >= 0 || find(queue[PROVEN], count[PROVEN], page) >= 0) continue;
+        faults++;
+        if (count[NEW] + count[PROVEN] == frames) {
+            const int from = count[NEW] > share || !count[PROVEN] ? NEW : PROVEN;
+            const unsigned victim = queue[from][0];
+            drop_first(queue[from], &count[from]);
+            is_known[victim] = written[victim];
+            left[victim] = (unsigned char)(++evictions / unit);
+        }
+        const unsigned ago = (unsigned char)(evictions / unit - left[page]) * unit;
+        const int to = is_known[page] && ago <= frames / 2 ? PROVEN : NEW;
+        queue[to][count[to]++] = page;
+    }
+    return faults;
+}
+
 /* --- the core ------------------------------------------------------------------------------------------------------
  */
 
@@ -128,7 +161,7 @@ static unsigned core_faults(const struct ol_policy_ops *policy, const struct tra
     for (unsigned i = 0; i < trace->length; i++) {
         unsigned char value = 1;
         const ol_va va = base + (ol_va)trace->page[i] * PAGE_BYTES;
-        const unsigned access = i * 7 % 5 < 2 ? OL_WRITE : OL_READ;
+        const unsigned access = writes(i) ? OL_WRITE : OL_READ;
         assert_int_equal(bed.kind->access(bed.machine, space, va, access, &value), OL_OK);
     }
     assert_null(ol_check(bed.system));
@@ -147,6 +180,7 @@ static const struct {
     {&ol_policy_fifo, model_fifo},
     {&ol_policy_second_chance, model_second_chance},
     {&ol_policy_clock, model_clock},
+    {&ol_policy_refault, model_refault},
 };
 
 static void compare(const struct trace *trace)
@@ -276,6 +310,12 @@ static void forget(void *core, ol_frame_no ghost)
     ghosts_count--;
 }
 
+static uint32_t left_ago(void *core, ol_frame_no frame)
+{
+    (void)core;
+    return frame % 2 ? frame : OL_NEVER_LEFT;
+}
+
 static uint32_t page_of(void *core, ol_frame_no frame)
 {
     (void)core;
@@ -313,6 +353,7 @@ static void set_up(struct ol_policy *policy, const struct ol_policy_ops *ops)
                                  .remember = remember,
                                  .recall = recall,
                                  .forget = forget,
+                                 .left_ago = left_ago,
                                  .page_of = page_of};
     for (unsigned i = 0; i < OL_POLICY_WORDS_MAX; i++) policy->words[i] = words[i];
 }
