@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, HOG_BYTES = 10 << 20 };
+enum { PAGE = 4096, HOG_BYTES = 5 << 20 };
 
 #define CHECK(condition, ...)                                                         \
     do {                                                                              \

@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-enum { DATA_BYTES = 10 << 20, DATA_PAGES = DATA_BYTES / PAGE, SAMPLE = 64 };
+enum { DATA_BYTES = 5 << 20, DATA_PAGES = DATA_BYTES / PAGE, SAMPLE = 64 };
 
 static unsigned char *data; /* several times the budget */
 
@@ -138,7 +138,7 @@ static void test_nested(void)
 
 static void test_many_children(void)
 {
-    enum { CHILDREN = 12 };
+    enum { CHILDREN = 8 };
     pid_t children[CHILDREN];
     allocate();
     for (unsigned i = 0; i < CHILDREN; i++) {
@@ -198,7 +198,7 @@ static void test_threads(void)
     atomic_store(&stop, false);
     for (uintptr_t i = 0; i < WRITERS; i++)
         CHECK(pthread_create(&threads[i], NULL, write_on, (void *)i) == 0, "thread"); // NOLINT
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         (void)nanosleep(&(struct timespec){0, 30000000}, NULL);
         lock_parts(true); /* the rounds are whole */
         const pid_t pid = fork_checked();
@@ -212,7 +212,7 @@ static void test_threads(void)
         expect_status(pid, i << 8);
     }
     /* Without care for the writers: a child works, whatever they were doing. */
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         const pid_t pid = fork_checked();
         if (pid == 0) {
             stamp_all(78);

@@ -275,7 +275,7 @@ static void test_mremap(void)
 
 /* --- the heap's beginning, which is not managed, and what follows: one piece to the program --- */
 
-enum { HEAP_BYTES = 1 << 20 };
+enum { HEAP_BYTES = 512 << 10 };
 
 /* So much of the heap, from before to behind the bound, if this is the first group. */
 static unsigned char *take_heap(void)

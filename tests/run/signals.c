@@ -20,7 +20,7 @@
 
 #include "check.h"
 
-enum { BLOCK = 8 << 20 };
+enum { BLOCK = 4 << 20 };
 
 static sigjmp_buf landing;
 static volatile sig_atomic_t count, last_signal, last_code;
@@ -144,7 +144,7 @@ static void test_own_faults(void)
     install(SIGBUS, note_and_jump, 0);
     install(SIGSEGV, note_and_jump, 0);
     allocate();
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 40; i++) {
         touch_other_memory();
         if (sigsetjmp(landing, 1) == 0) (void)file[PAGE + 10];
         CHECK(last_signal == SIGBUS && last_code == BUS_ADRERR && last_address == (char *)(uintptr_t)file + PAGE + 10,
@@ -367,7 +367,7 @@ static void test_cancel(void)
 
 static void *send_signals(void *argument)
 {
-    for (int i = 0; atomic_load(&arrived) < 50; i++) {
+    for (int i = 0; atomic_load(&arrived) < 25; i++) {
         CHECK(pthread_kill(*(pthread_t *)argument, SIGUSR2) == 0, "pthread_kill");
         if (i % 20 == 0) touch_other_memory();
         sched_yield();
@@ -382,7 +382,7 @@ static void test_between_threads(void)
     install(SIGUSR2, touch_some, SA_RESTART);
     atomic_store(&arrived, 0);
     CHECK(pthread_create(&thread, NULL, send_signals, &self) == 0, "thread");
-    while (atomic_load(&arrived) < 50) check_filled(block, 64 * PAGE, 1, "while signals arrive");
+    while (atomic_load(&arrived) < 25) check_filled(block, 64 * PAGE, 1, "while signals arrive");
     CHECK(pthread_join(thread, NULL) == 0, "join");
     uninstall(SIGUSR2);
 }

@@ -16,7 +16,7 @@
 
 #include "check.h"
 
-enum { STACK_BYTES = 256 << 10, COROUTINES = 24, ROUNDS = 12, DEEP_BYTES = 9000 };
+enum { STACK_BYTES = 256 << 10, COROUTINES = 24, ROUNDS = 6, DEEP_BYTES = 9000 };
 
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1U << 31)

@@ -10,7 +10,7 @@ set -eu
 checked()
 {
     $as "$@" >"$folder/native" 2>"$folder/native.err" || fail "$* (natively): $(cat "$folder/native.err")"
-    managed 4M "$@"
+    managed 2M "$@"
     [ "$(cat "$folder/status")" = 0 ] || fail "$*: status $(cat "$folder/status"): $(tail -n 30 "$folder/out" "$folder/err")"
     cmp "$folder/native" "$folder/out" || fail "$*: another output"
     echo "$*: $(wc -l <"$folder/out") groups"

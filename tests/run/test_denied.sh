@@ -11,7 +11,7 @@ slower='userfaultfd is forbidden here: faults come as protection faults'
 denied()
 {
     "$@" >"$folder/native" 2>"$folder/native.err" || fail "$* (natively): $(cat "$folder/native.err")"
-    "$programs/run_deny" $error "$onelevel" run --ram 4M --stats-json "$folder/account" -- "$@" >"$folder/out" \
+    "$programs/run_deny" $error "$onelevel" run --ram 2M --stats-json "$folder/account" -- "$@" >"$folder/out" \
         2>"$folder/err" || fail "$*: status $?: $(tail -n 30 "$folder/out" "$folder/err")"
     cmp "$folder/native" "$folder/out" || fail "$*: another output"
     [ "$(grep -c "$slower" "$folder/err")" = 1 ] || fail "$*: not said once: $(cat "$folder/err")"

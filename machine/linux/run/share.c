@@ -19,9 +19,12 @@ enum {
     ENTER_BYTES = 16 << 10,  /* the lowest part of it: the stack of ol_share_enter */
     TLS_BYTES = 16 << 10,    /* what thread-local variables may take beside those that were measured */
     SMALL_PAGES = 256,       /* a process with no more than this has nothing to give */
-    BEGIN_MS = 10,           /* a new process waits so long for its part, … */
-    BEGIN_TRIES = 4          /* … so often, before it begins without */
+    BEGIN_MS = 10            /* between two looks of a new process that waits for its part */
 };
+
+/* A new process waits so long for its whole part, and so long for what it takes in any case: that others have to give
+ * back, or the budget is exceeded. */
+static const uint64_t part_ns = 40000000U, least_ns = 1000000000U;
 
 /* So long a forked child's pages are counted as its parent's: most execute something. */
 #define FORKED_NS 100000000U
@@ -140,12 +143,15 @@ static void sleep_until_changed(uint32_t seen, long milliseconds)
 void ol_share_begin(void)
 {
     struct ol_run_shared *shared = ol_runtime.shared;
-    for (int tries = 0; tries <= BEGIN_TRIES; tries++) {
+    const uint64_t begun_ns = ol_tree_now_ns();
+    for (;;) {
         const uint32_t seen = atomic_load(&shared->change);
         ol_share_look();
-        if (own.process == &homeless || atomic_load(&own.process->granted_bytes) >= ol_tree_due(shared, own.process, 1))
-            break;
-        if (tries < BEGIN_TRIES) sleep_until_changed(seen, BEGIN_MS);
+        const uint64_t granted = atomic_load(&own.process->granted_bytes);
+        if (own.process == &homeless || granted >= ol_tree_due(shared, own.process, 1)) break;
+        const uint64_t waits_ns = granted < ol_memory_minimum_bytes() ? least_ns : part_ns;
+        if (ol_tree_now_ns() - begun_ns >= waits_ns) break;
+        sleep_until_changed(seen, BEGIN_MS);
     }
 }
 
