@@ -255,7 +255,7 @@ static void count_read(struct ol_system *system, const struct ol_frame *frame, o
  * not have had to keep it elsewhere. */
 static void count_prefetched(struct ol_system *system, const struct ol_frame *frame, ol_slot from)
 {
-    const uint64_t two_budgets = 2 * OL_EVICTION_CLOCK_PARTS * ol_eviction_clock_unit(system);
+    const uint64_t two_budgets = ol_eviction_clock_unit(system) * 2 * OL_EVICTION_CLOCK_PARTS;
     const bool kept = frame->slot != OL_NO_SLOT, near = ol_slot_left_ago(system, from) < two_budgets;
     system->count.prefetched++;
     system->count.prefetched_read++;

@@ -115,7 +115,8 @@ static bool writes(unsigned reference)
     return reference * 7 % 5 < 2;
 }
 
-/* Ages as the core knows them: in whole 32nds of the frames, modulo 256 of these; none of pages that are zeros still. */
+/* Ages as the core knows them: in whole 32nds of the frames, modulo 256 of these; none of pages that are zeros still.
+ */
 static unsigned model_refault(const struct trace *trace, unsigned frames)
 {
     enum { NEW, PROVEN };
