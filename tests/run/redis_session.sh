@@ -24,17 +24,17 @@ until [ "$(ask ping 2>/dev/null)" = PONG ]; do
     sleep 0.05
 done
 ask flushall # what an earlier server left was loaded
-ask debug populate 18000 key 200
+ask debug populate 6000 key 200
 ask debug digest
 # So many requests that each of so few random keys is written: the same data at the end, whatever the order.
-redis-benchmark -s "$socket" -q -P 8 -d 40 -n 20000 -r 1000 -t set,get,lpush,hset >/dev/null &
+redis-benchmark -s "$socket" -q -P 8 -d 40 -n 6000 -r 300 -t set,get,lpush,hset >/dev/null &
 sleep 0.2
 ask bgsave # a fork while the benchmark writes
 saved
 wait $!
 ask debug digest
 ask bgsave # and one while it reads: this is what is looked at afterwards
-redis-benchmark -s "$socket" -q -P 8 -d 40 -n 10000 -r 1000 -t get >/dev/null
+redis-benchmark -s "$socket" -q -P 8 -d 40 -n 3000 -r 300 -t get >/dev/null
 saved
 ask debug digest
 ask dbsize
