@@ -262,12 +262,14 @@ static void test_data_through_every_home(void **state)
         for (enum kind kind = SAME; kind < KINDS; kind++) through_home(swaps[i], NULL, ways[(i + kind) % WAYS], kind);
 }
 
+/* A policy does not know how faults come: the ways take turns. */
 static void test_data_under_every_policy(void **state)
 {
     (void)state;
+    int turn = 0;
     for (const struct ol_policy_ops *const *policy = ol_policies; *policy; policy++)
-        for (int i = 0; ol_policy_suits(*policy, &ol_linux_capabilities) && i < WAYS; i++)
-            through_home("compressed,file", (*policy)->name, ways[i], TEXT);
+        if (ol_policy_suits(*policy, &ol_linux_capabilities))
+            through_home("compressed,file", (*policy)->name, ways[turn++ % WAYS], TEXT);
 }
 
 /* Without a home, or with a full one, pages stay in memory beyond the budget: counted, and nothing is lost. */
