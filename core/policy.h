@@ -109,7 +109,7 @@ struct ol_policy {
     ol_frame_no (*recall)(void *core, ol_frame_no frame);   /* c: */
     void (*forget)(void *core, ol_frame_no ghost);          /* c: */
     /* Service for OL_NEEDS_AGES, during insert(): how many pages were evicted since the one in the frame was; 0: it
-     * lost its mappings only, and was found before it left. The core counts in 32nds of its budget, and modulo 8
+     * lost its mappings only, and was found before it left. The core rounds down to 32nds of its budget, modulo 8
      * budgets. */
     uint32_t (*left_ago)(void *core, ol_frame_no frame); /* c: */
     /* Service for OL_NEEDS_GHOSTS and OL_NEEDS_EXACT: a number that the page in the frame keeps, in memory and out of
