@@ -6,24 +6,24 @@ set -eu
 . "$(dirname "$0")/common.sh" "$1" "$2"
 
 for status in 0 1 3 77 125 255; do
-    managed 4M "$programs/run_signals" exit $status
+    managed 2M "$programs/run_signals" exit $status
     [ "$(cat "$folder/status")" = $status ] || fail "exit status $(cat "$folder/status"), not $status"
 done
 
 for way in $("$programs/run_signals" die list 2>/dev/null || true); do
     wanted=0
     (ulimit -c 0; exec "$programs/run_signals" die "$way") >/dev/null 2>&1 || wanted=$?
-    managed 4M "$programs/run_signals" die "$way"
+    managed 2M "$programs/run_signals" die "$way"
     [ "$(cat "$folder/status")" = $wanted ] || fail "die $way: status $(cat "$folder/status"), natively $wanted"
     options='--faults protection'
-    managed 4M "$programs/run_signals" die "$way"
+    managed 2M "$programs/run_signals" die "$way"
     [ "$(cat "$folder/status")" = $wanted ] ||
         fail "die $way $options: status $(cat "$folder/status"), natively $wanted"
     options=
     echo "die $way: $wanted"
 done
 
-"$onelevel" run --ram 4M --quiet -- "$programs/run_signals" wait >"$folder/out" &
+"$onelevel" run --ram 2M --quiet -- "$programs/run_signals" wait >"$folder/out" &
 command=$!
 until grep -q ready "$folder/out"; do sleep 0.1; done
 kill -USR1 $command
