@@ -24,7 +24,7 @@ until [ "$(ask ping 2>/dev/null)" = PONG ]; do
     sleep 0.05
 done
 ask flushall # what an earlier server left was loaded
-ask debug populate 6000 key 200
+ask debug populate 9000 key 600
 ask debug digest
 # So many requests that each of so few random keys is written: the same data at the end, whatever the order.
 redis-benchmark -s "$socket" -q -P 8 -d 40 -n 6000 -r 300 -t set,get,lpush,hset >/dev/null &
