@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "trace/grow.h"
 
 enum { FIRST = 1 << 20, TRIED = 1 << 18 /* elements, of which it is counted how many could be merged */ };
+
+/* So many elements ahead, what is known of a page is fetched into the cache. */
+enum { AHEAD = 16 };
 
 struct ol_future {
     uint32_t *pages;
@@ -49,13 +51,11 @@ void ol_future_destroy(struct ol_future *future)
     free(future);
 }
 
-/* Large arrays that are filled from the start: fewer, larger pages make that cheaper. */
 static bool grow(void *array, size_t old, size_t new, size_t element_bytes)
 {
     void **place = array;
     void *grown = ol_grow(*place, *place ? old : 0, new, element_bytes);
     if (!grown) return false;
-    (void)madvise(grown, new *element_bytes, MADV_HUGEPAGE);
     *place = grown;
     return true;
 }
@@ -99,6 +99,7 @@ static void append_all(struct ol_future *future, const struct ol_batch *batch)
         future->counts[at + i] = batch->counts ? batch->counts[i] : 1;
     if (batch->written) memcpy(future->written + at, batch->written, batch->count);
     for (size_t i = 0; i < batch->count; i++, at++) {
+        if (i + AHEAD < batch->count) __builtin_prefetch(&last[batch->pages[i + AHEAD]], 1);
         const uint32_t page = batch->pages[i], before = last[page];
         if (before) next[before - 1] = at;
         next[at] = UINT32_MAX;

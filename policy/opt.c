@@ -5,52 +5,65 @@
  * MIN; R. L. Mattson et al., 1970, prove it best.) Left open: which of several pages that are never referenced again
  * goes; the number of faults is the same.
  *
- * A heap of the inserted pages, the one wanted latest on top. Of a run of references only the last to each page
- * counts: the others are wanted again within the run, which no victim() interrupts.
+ * A heap of the inserted pages, the one wanted latest on top, each with its time beside it, so that looking for a place
+ * stays within the heap; four below each, side by side. Of a run of references only the last to each page counts: the
+ * others are wanted again within the run, which no victim() interrupts.
  *
- * State per page: when it is wanted next, its place in the heap, one place of the heap. Needs the future.
+ * State per page: its place in the heap; one place of the heap. Needs the future.
  */
 #include "core/policy.h"
+
+enum { BELOW = 4 };
 
 struct opt_state {
     uint32_t count;
 };
 
-/* The page at a place of the heap, and the place of a page. */
-#define PAGE_AT(place)   policy->links[place].word[0]
-#define PLACE_OF(page)   policy->links[page].word[1]
-#define WANTED_AT(place) policy->words[0][PAGE_AT(place)]
+/* What is at a place of the heap: the page, and when it is wanted next. */
+#define PAGE_AT(place)   policy->words[0][place]
+#define WANTED_AT(place) policy->links[place].word[1]
+#define PLACE_OF(page)   policy->links[page].word[0]
 
-static void put(struct ol_policy *policy, uint32_t place, ol_frame_no frame)
+static void put(struct ol_policy *policy, uint32_t place, ol_frame_no frame, uint32_t wanted)
 {
     PAGE_AT(place) = frame;
+    WANTED_AT(place) = wanted;
     PLACE_OF(frame) = place;
 }
 
 /* From a place up to where the page belongs. */
-static void rise(struct ol_policy *policy, uint32_t place, ol_frame_no frame)
+static void rise(struct ol_policy *policy, uint32_t place, ol_frame_no frame, uint32_t wanted)
 {
-    const uint32_t wanted = policy->words[0][frame];
-    for (; place; place = (place - 1) / 2) {
-        const uint32_t parent = (place - 1) / 2;
-        if (WANTED_AT(parent) >= wanted) break;
-        put(policy, place, PAGE_AT(parent));
+    while (place) {
+        const uint32_t above = (place - 1) / BELOW;
+        if (WANTED_AT(above) >= wanted) break;
+        put(policy, place, PAGE_AT(above), WANTED_AT(above));
+        place = above;
     }
-    put(policy, place, frame);
+    put(policy, place, frame, wanted);
+}
+
+/* Of the places below one, the first of which is there, that of the page that is wanted latest. */
+static uint32_t latest_below(const struct ol_policy *policy, uint32_t first, uint32_t count)
+{
+    const uint32_t end = count - first < BELOW ? count : first + BELOW;
+    uint32_t latest = first;
+    for (uint32_t place = first + 1; place < end; place++)
+        if (WANTED_AT(place) > WANTED_AT(latest)) latest = place;
+    return latest;
 }
 
 /* From a place down to where the page belongs. */
-static void sink(struct ol_policy *policy, uint32_t place, ol_frame_no frame)
+static void sink(struct ol_policy *policy, uint32_t place, ol_frame_no frame, uint32_t wanted)
 {
     const struct opt_state *opt = policy->state;
-    const uint32_t wanted = policy->words[0][frame];
-    for (uint32_t child = 2 * place + 1; child < opt->count; child = 2 * place + 1) {
-        if (child + 1 < opt->count && WANTED_AT(child + 1) > WANTED_AT(child)) child++;
-        if (WANTED_AT(child) <= wanted) break;
-        put(policy, place, PAGE_AT(child));
-        place = child;
+    while (opt->count > BELOW * place + 1) {
+        const uint32_t below = latest_below(policy, BELOW * place + 1, opt->count);
+        if (WANTED_AT(below) <= wanted) break;
+        put(policy, place, PAGE_AT(below), WANTED_AT(below));
+        place = below;
     }
-    put(policy, place, frame);
+    put(policy, place, frame, wanted);
 }
 
 static enum ol_status opt_init(struct ol_policy *policy, const char *parameters)
@@ -62,8 +75,7 @@ static enum ol_status opt_init(struct ol_policy *policy, const char *parameters)
 static void opt_insert(struct ol_policy *policy, ol_frame_no frame)
 {
     struct opt_state *opt = policy->state;
-    policy->words[0][frame] = policy->future[0];
-    rise(policy, opt->count++, frame);
+    rise(policy, opt->count++, frame, policy->future[0]);
 }
 
 static void opt_remove(struct ol_policy *policy, ol_frame_no frame)
@@ -71,9 +83,10 @@ static void opt_remove(struct ol_policy *policy, ol_frame_no frame)
     struct opt_state *opt = policy->state;
     const uint32_t place = PLACE_OF(frame);
     const ol_frame_no last = PAGE_AT(--opt->count);
+    const uint32_t wanted = WANTED_AT(opt->count);
     if (last == frame) return;
-    if (place && WANTED_AT((place - 1) / 2) < policy->words[0][last]) rise(policy, place, last);
-    else sink(policy, place, last);
+    if (place && WANTED_AT((place - 1) / BELOW) < wanted) rise(policy, place, last, wanted);
+    else sink(policy, place, last, wanted);
 }
 
 static void opt_touch(struct ol_policy *policy, const ol_frame_no *frames, size_t count)
@@ -81,8 +94,7 @@ static void opt_touch(struct ol_policy *policy, const ol_frame_no *frames, size_
     const uint64_t end = policy->now + count;
     for (size_t i = 0; i < count; i++) {
         if (policy->future[i] < end) continue;
-        policy->words[0][frames[i]] = policy->future[i];
-        rise(policy, PLACE_OF(frames[i]), frames[i]);
+        rise(policy, PLACE_OF(frames[i]), frames[i], policy->future[i]);
     }
 }
 
