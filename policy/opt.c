@@ -16,7 +16,8 @@
 enum { BELOW = 4 };
 
 struct opt_state {
-    uint32_t count;
+    uint32_t count; /* of places */
+    bool vacant;    /* is the top that of a victim, whose place awaits the page that comes instead? */
 };
 
 /* What is at a place of the heap: the page, and when it is wanted next. */
@@ -75,23 +76,39 @@ static enum ol_status opt_init(struct ol_policy *policy, const char *parameters)
 static void opt_insert(struct ol_policy *policy, ol_frame_no frame)
 {
     struct opt_state *opt = policy->state;
-    rise(policy, opt->count++, frame, policy->future[0]);
+    if (opt->vacant) sink(policy, 0, frame, policy->future[0]);
+    else rise(policy, opt->count++, frame, policy->future[0]);
+    opt->vacant = false;
+}
+
+/* The place is given to the page at the last one, which ceases to be. */
+static void leave(struct ol_policy *policy, uint32_t place)
+{
+    struct opt_state *opt = policy->state;
+    const uint32_t last = --opt->count, wanted = WANTED_AT(last);
+    const ol_frame_no frame = PAGE_AT(last);
+    if (place == last) return;
+    if (place && WANTED_AT((place - 1) / BELOW) < wanted) rise(policy, place, frame, wanted);
+    else sink(policy, place, frame, wanted);
+}
+
+static void fill(struct ol_policy *policy)
+{
+    struct opt_state *opt = policy->state;
+    if (opt->vacant) leave(policy, 0);
+    opt->vacant = false;
 }
 
 static void opt_remove(struct ol_policy *policy, ol_frame_no frame)
 {
-    struct opt_state *opt = policy->state;
-    const uint32_t place = PLACE_OF(frame);
-    const ol_frame_no last = PAGE_AT(--opt->count);
-    const uint32_t wanted = WANTED_AT(opt->count);
-    if (last == frame) return;
-    if (place && WANTED_AT((place - 1) / BELOW) < wanted) rise(policy, place, last, wanted);
-    else sink(policy, place, last, wanted);
+    fill(policy);
+    leave(policy, PLACE_OF(frame));
 }
 
 static void opt_touch(struct ol_policy *policy, const ol_frame_no *frames, size_t count)
 {
     const uint64_t end = policy->now + count;
+    fill(policy);
     for (size_t i = 0; i < count; i++) {
         if (policy->future[i] < end) continue;
         rise(policy, PLACE_OF(frames[i]), frames[i], policy->future[i]);
@@ -100,11 +117,11 @@ static void opt_touch(struct ol_policy *policy, const ol_frame_no *frames, size_
 
 static ol_frame_no opt_victim(struct ol_policy *policy)
 {
-    const struct opt_state *opt = policy->state;
+    struct opt_state *opt = policy->state;
+    fill(policy);
     if (!opt->count) return OL_NO_FRAME;
-    const ol_frame_no frame = PAGE_AT(0);
-    opt_remove(policy, frame);
-    return frame;
+    opt->vacant = true;
+    return PAGE_AT(0);
 }
 
 const struct ol_policy_ops ol_policy_opt = {
