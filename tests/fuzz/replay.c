@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Gives each file of a folder, and each with one byte changed or cut off, to a fuzz target.
+/* Gives each file of a folder, and many with one byte changed or cut off, to a fuzz target.
  * usage: fuzz_NAME FOLDER */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-enum { FILE_BYTES = 1 << 16, VARIANTS = 200 };
+enum { FILE_BYTES = 1 << 16, VARIANTS = 3000 /* of all files together */ };
 
-static void replay(uint8_t *bytes, size_t count)
+static void replay(uint8_t *bytes, size_t count, size_t variants)
 {
     (void)LLVMFuzzerTestOneInput(bytes, count);
-    for (size_t i = 0; i < VARIANTS && count > 0; i++) {
-        const size_t at = i * count / VARIANTS;
+    if (variants > count) variants = count;
+    for (size_t i = 0; i < variants; i++) {
+        const size_t at = i * count / variants;
         const uint8_t change = (uint8_t)(1U << i % 8);
         bytes[at] ^= change;
         (void)LLVMFuzzerTestOneInput(bytes, count);
@@ -23,27 +24,31 @@ static void replay(uint8_t *bytes, size_t count)
     }
 }
 
+static int is_file(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t bytes[FILE_BYTES];
-    unsigned files = 0;
-    DIR *const folder = argc == 2 ? opendir(argv[1]) : NULL;
-    if (!folder) {
-        fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+    struct dirent **entries = NULL;
+    const int files = argc == 2 ? scandir(argv[1], &entries, is_file, alphasort) : 0;
+    if (files <= 0) {
+        fprintf(stderr, "usage: %s FOLDER, which has files\n", argv[0]);
         return 2;
     }
-    for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+    for (int i = 0; i < files; i++) {
         char path[4096];
-        if (entry->d_name[0] == '.') continue;
-        (void)snprintf(path, sizeof path, "%s/%s", argv[1], entry->d_name);
+        (void)snprintf(path, sizeof path, "%s/%s", argv[1], entries[i]->d_name);
+        free(entries[i]);
         FILE *const file = fopen(path, "rb");
         if (!file) return 1;
         const size_t count = fread(bytes, 1, sizeof bytes, file);
         (void)fclose(file);
-        replay(bytes, count);
-        files++;
+        replay(bytes, count, VARIANTS / (size_t)files + 1);
     }
-    (void)closedir(folder);
-    printf("%u files\n", files);
-    return files > 0 ? 0 : 1;
+    free(entries);
+    printf("%d files\n", files);
+    return 0;
 }
