@@ -2,10 +2,11 @@
 /*
  * Page accesses per second in a region larger than its memory, for one back end; region.py runs it for each.
  *
- * usage: region BACK-END REGION-BYTES BUDGET-BYTES SECONDS
+ * usage: region BACK-END REGION-BYTES BUDGET-BYTES SECONDS [RANDOM-WORDS]
  *
- * The region is filled; then each loop runs for a third of SECONDS unmeasured and for SECONDS measured. One JSON object
- * on standard output says what came out.
+ * The region is filled, RANDOM-WORDS of the 8 in each line of 64 bytes at random (2; with 8 it does not compress); then
+ * each loop runs for a third of SECONDS unmeasured and for SECONDS measured. One JSON object on standard output says
+ * what came out.
  *
  * Every page carries a stamp, 8 bytes at a place that depends on the page: its number, scrambled, and how often it was
  * written. An access reads it and compares, or exchanges it for the next one and compares; a version table beside the
@@ -35,6 +36,7 @@ struct region {
     uint64_t *words;
     uint64_t pages;
     uint64_t budget_pages;
+    int random_words;         /* of each line */
     uint32_t *version;        /* by page: how often it was written */
     struct ol_memory *memory; /* NULL: the kernel's own */
 };
@@ -107,7 +109,8 @@ static uint64_t stamp(uint64_t page, uint32_t version)
     return scramble(~page) << 32 | version;
 }
 
-/* 64 lines of 64 bytes: 16 are random, 48 the same in each line of this page. LZ4 makes a third of that. */
+/* 64 lines of 64 bytes: some words random, the others the same in each line of this page. LZ4 makes a third of that
+ * with two random ones. */
 static void fill_page(const struct region *region, uint64_t page)
 {
     uint64_t *words = region->words + page * PAGE_WORDS;
@@ -115,8 +118,7 @@ static void fill_page(const struct region *region, uint64_t page)
     for (int i = 0; i < LINE_WORDS; i++) same[i] = random_next(&random);
     for (int line = 0; line < LINES; line++, words += LINE_WORDS) {
         memcpy(words, same, sizeof(same));
-        words[0] = random_next(&random);
-        words[1] = random_next(&random);
+        for (int i = 0; i < region->random_words; i++) words[i] = random_next(&random);
     }
     *stamp_of(region, page) = stamp(page, 0);
 }
@@ -271,14 +273,15 @@ static const struct backend *find_backend(const char *name)
 
 int main(int argc, char **argv)
 {
-    const struct backend *backend = argc == 5 ? find_backend(argv[1]) : NULL;
-    struct region region = {0};
+    const struct backend *backend = argc == 5 || argc == 6 ? find_backend(argv[1]) : NULL;
+    struct region region = {.random_words = argc == 6 ? atoi(argv[5]) : 2};
     if (backend) {
         region.pages = strtoull(argv[2], NULL, 10) / PAGE_BYTES;
         region.budget_pages = strtoull(argv[3], NULL, 10) / PAGE_BYTES;
     }
-    if (region.pages < SAMPLES || !region.budget_pages) {
-        fprintf(stderr, "usage: region kernel|ram|resident|file REGION-BYTES BUDGET-BYTES SECONDS (1 MiB or more)\n");
+    if (region.pages < SAMPLES || !region.budget_pages || region.random_words < 0 || region.random_words > LINE_WORDS) {
+        fprintf(stderr, "usage: region kernel|ram|resident|file REGION-BYTES BUDGET-BYTES SECONDS [RANDOM-WORDS]\n"
+                        "1 MiB or more; 0 to 8 words of 8 bytes in 64\n");
         return EXIT_USAGE;
     }
     open_region(&region, backend);

@@ -67,17 +67,20 @@ ONELEVEL_LZ4 = Backend("onelevel, compressed beside", "resident")
 KERNEL_FILE = Backend("kernel, swap file", "kernel", swap=swap_file, limit=kernel_limit)
 KERNEL_ZRAM = Backend("kernel, zram lz4", "kernel", swap=zram, limit=kernel_limit)
 LIMITED = [ONELEVEL_RAM, KERNEL_FILE, ONELEVEL_FILE, KERNEL_ZRAM, ONELEVEL_LZ4]
-PAIRS = [(ONELEVEL_RAM, KERNEL_FILE), (ONELEVEL_FILE, KERNEL_FILE), (ONELEVEL_LZ4, KERNEL_ZRAM)]
+PAIRS = [(ONELEVEL_RAM, KERNEL_FILE), (ONELEVEL_FILE, KERNEL_FILE), (ONELEVEL_LZ4, KERNEL_ZRAM),
+         (ONELEVEL_LZ4, KERNEL_FILE)]
+RANDOM_WORDS, ALL_RANDOM_WORDS = 2, 8  # of 8 in a line: data as most programs have; data that does not compress
 
 
 class Failed(Exception):
     """A measurement that did not come to its end."""
 
 
-def measure(program, backend, region_bytes, budget_bytes, seconds):
+def measure(arguments, backend, region_bytes, budget_bytes, seconds):
     """One process; what it measured."""
     with backend.surroundings(region_bytes, budget_bytes) as before:
-        words = [*before, program, backend.kind, str(region_bytes), str(budget_bytes), str(seconds)]
+        words = [*before, arguments.program, backend.kind, str(region_bytes), str(budget_bytes), str(seconds),
+                 str(ALL_RANDOM_WORDS if arguments.incompressible else RANDOM_WORDS)]
         try:
             done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120 + 60 * seconds)
         except subprocess.TimeoutExpired as error:
@@ -94,7 +97,7 @@ def measure(program, backend, region_bytes, budget_bytes, seconds):
     return json.loads(done.stdout)
 
 
-def probe(program, backends):
+def probe(arguments, backends):
     """Those that run here, and for the others why not. A small region tells."""
     usable, skipped = [], {}
     for backend in backends:
@@ -102,7 +105,7 @@ def probe(program, backends):
             if backend.swap and os.geteuid() != 0:
                 raise Unavailable("only root can limit memory and set up swap")
             with contextlib.suppress(Failed):  # that is a result, and the run will show it
-                measure(program, backend, 32 * MIB, 16 * MIB, 0.01)
+                measure(arguments, backend, 32 * MIB, 16 * MIB, 0.01)
             usable.append(backend)
         except Unavailable as error:
             skipped[backend.name] = str(error)
@@ -127,8 +130,7 @@ def run_all(arguments, backends):
                       f"{backend.name} {budget} %", end="", file=sys.stderr, flush=True)
             key = budget, backend.name
             try:
-                result = measure(arguments.program, backend, region_bytes, region_bytes * budget // 100,
-                                 arguments.seconds)
+                result = measure(arguments, backend, region_bytes, region_bytes * budget // 100, arguments.seconds)
                 results.setdefault(key, []).append(result)
             except (Failed, Unavailable) as error:
                 failures.setdefault(key, []).append(str(error))
@@ -229,6 +231,7 @@ def parse_arguments():
     parser.add_argument("--repetitions", type=int, default=3, metavar="N")
     parser.add_argument("--budgets", type=lambda text: [int(part) for part in text.split(",")], metavar="PERCENT,...",
                         default=[25, 50, 75], help="memory, of the region's size (default 25,50,75)")
+    parser.add_argument("--incompressible", action="store_true", help="data that does not compress")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--program", default=os.path.join(here, "..", "build", "bench", "region"),
                         help="what bench/region.c was built to (default build/bench/region)")
@@ -248,7 +251,7 @@ def main():
     arguments = parse_arguments()
     stop_cleanly()
     started = time.time()
-    backends, skipped = probe(arguments.program, LIMITED)
+    backends, skipped = probe(arguments, LIMITED)
     plan, results, failures = run_all(arguments, backends)
     if not results:
         sys.exit(f"region: nothing could be measured: {failures}")
