@@ -161,7 +161,7 @@ static void test_many_children(void)
 
 enum { WRITERS = 3 };
 
-static atomic_bool stop;
+static atomic_bool stop, halt; /* halt: no round is begun. The locks alone are not fair to who waits for them. */
 static atomic_uint progress[WRITERS];
 static pthread_mutex_t part_lock[WRITERS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                              PTHREAD_MUTEX_INITIALIZER};
@@ -171,6 +171,7 @@ static void *write_on(void *argument)
 {
     const size_t writer = (size_t)(uintptr_t)argument;
     for (unsigned round = 1; !atomic_load(&stop); round++) {
+        while (atomic_load(&halt)) (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
         pthread_mutex_lock(&part_lock[writer]);
         for (size_t page = writer; page < DATA_PAGES; page += WRITERS) stamp_page(page, round);
         atomic_store(&progress[writer], round);
@@ -186,6 +187,7 @@ static void check_parts(const char *who)
 
 static void lock_parts(bool lock)
 {
+    atomic_store(&halt, lock);
     for (int i = 0; i < WRITERS; i++) (lock ? pthread_mutex_lock : pthread_mutex_unlock)(&part_lock[i]);
 }
 
