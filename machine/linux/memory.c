@@ -384,8 +384,10 @@ enum ol_status ol_memory_fork_done(struct ol_memory *memory, bool forked, const 
     }
     ol_system_fork_done(memory->system, forked);
     if (forked) {
+        struct ol_memory_statistics all;
         memset(&memory->inherited, 0, sizeof(memory->inherited));
-        ol_memory_count(memory, &memory->inherited);
+        ol_memory_count(memory, &all);
+        memory->inherited = all;
     }
     return status;
 }

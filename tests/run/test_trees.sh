@@ -93,6 +93,27 @@ export TREE_EVERY=0.003
 tree 'copies that write' 16 4 "$python" forks.py
 unset TREE_EVERY
 
+# What a process did before its children came is counted once.
+cat >often.py <<'PYTHON'
+import os, sys
+data = bytearray(20 << 20)
+for turn in range(3):
+    for at in range(0, len(data), 4096): data[at] = turn
+for child in range(int(sys.argv[1])):
+    if os.fork() == 0: os._exit(0)
+    os.wait()
+PYTHON
+counted()
+{
+    "$command" run --ram 6M --quiet --stats-json "$account" -- "$python" often.py "$1" || fail "often.py $1"
+    [ "$(figure processes)" = $(($1 + 1)) ] || fail "often.py $1: $(figure processes) processes"
+    echo $(($(figure faults_zero) + $(figure evictions)))
+}
+alone=$(counted 0) children=$(counted 10)
+[ "$alone" -gt 10000 ] && [ "$children" -lt $((alone * 3 / 2)) ] ||
+    fail "often.py: $alone first touches and evictions, and $children when ten children were forked and ended"
+echo "counted once: $alone first touches and evictions, $children with ten children"
+
 # What a program sees of how it was started.
 cat >see <<'SH'
 echo "$1 ${LD_PRELOAD-unset} $(ulimit -s) $(env | grep -c ONELEVEL)"
