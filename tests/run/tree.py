@@ -8,8 +8,9 @@ The last line on standard error: "tree: MOST bytes of PROCESSES, SAMPLES samples
 managed pages, compressed stores and tables of all processes ever took at a time, pages that several share counted once
 (Pss), the most processes that were managed at a time, how often there was something to measure, and the most that
 managed pages alone took (with UFFDIO_MOVE, which tells the arena). All are stopped while they are looked at, so that
-nothing moves meanwhile.
+nothing moves meanwhile. A process that has its memory in common with another, as from vfork to execve, is not counted.
 """
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ import sys
 import time
 
 WINDOW_FIRST, WINDOW_END = 0x600000000000, 0x700000000000
+SYS_KCMP, KCMP_VM = 312, 1  # of x86-64
+LIBC = ctypes.CDLL(None)
 EVERY_S = float(os.environ.get("TREE_EVERY", 0.05))
 
 
@@ -95,10 +98,19 @@ def send(pids, number):
             pass
 
 
+def of_their_own(pids):
+    """Those whose memory is not that of one before."""
+    kept = []
+    for pid in pids:
+        if all(LIBC.syscall(SYS_KCMP, pid, other, KCMP_VM, 0, 0) for other in kept):
+            kept.append(pid)
+    return kept
+
+
 def sample(pids):
     try:
         stop(pids)
-        return tuple(map(sum, zip(*(held_if_any(pid) for pid in pids)))) or (0, 0)
+        return tuple(map(sum, zip(*(held_if_any(pid) for pid in of_their_own(pids))))) or (0, 0)
     finally:
         send(pids, signal.SIGCONT)
 
