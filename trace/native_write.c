@@ -95,7 +95,8 @@ static void write_section(struct writer *writer, uint32_t magic, const unsigned 
     const bool early = writer->shared.block <= EARLY_BLOCKS && writer->runs > writer->phrases;
     const int level = early ? EARLY_LEVEL : LEVEL;
     ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, level);
-    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_minMatch, early ? 3 : 0); /* what repeats is short; 0: as the level says */
+    /* What repeats is short; 0: as the level says. */
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_minMatch, early ? 3 : 0);
     const size_t packed = ZSTD_compress2(writer->zstd, writer->packed, writer->packed_room, raw, bytes);
     if (ZSTD_isError(packed)) {
         writer->error = ENOMEM;
