@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-enum { FILE_BYTES = 1 << 16, VARIANTS = 3000 /* of all files together */ };
+enum { FILE_BYTES = 1 << 16, VARIANTS = 600 /* of all files together */ };
 
 static void replay(uint8_t *bytes, size_t count, size_t variants)
 {
