@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Gives each file of a folder, and many with one byte changed or cut off, to a fuzz target.
- * usage: fuzz_NAME FOLDER */
+/* Gives each file of a folder, and so many variants of all with one byte changed or cut off, to a fuzz target.
+ * usage: fuzz_NAME FOLDER VARIANTS */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-enum { FILE_BYTES = 1 << 16, VARIANTS = 600 /* of all files together */ };
+enum { FILE_BYTES = 1 << 16 };
 
 static void replay(uint8_t *bytes, size_t count, size_t variants)
 {
@@ -33,11 +33,12 @@ int main(int argc, char **argv)
 {
     static uint8_t bytes[FILE_BYTES];
     struct dirent **entries = NULL;
-    const int files = argc == 2 ? scandir(argv[1], &entries, is_file, alphasort) : 0;
+    const int files = argc == 3 ? scandir(argv[1], &entries, is_file, alphasort) : 0;
     if (files <= 0) {
-        fprintf(stderr, "usage: %s FOLDER, which has files\n", argv[0]);
+        fprintf(stderr, "usage: %s FOLDER VARIANTS; the folder has files\n", argv[0]);
         return 2;
     }
+    const size_t variants = strtoul(argv[2], NULL, 10) / (size_t)files + 1;
     for (int i = 0; i < files; i++) {
         char path[4096];
         (void)snprintf(path, sizeof path, "%s/%s", argv[1], entries[i]->d_name);
@@ -46,7 +47,7 @@ int main(int argc, char **argv)
         if (!file) return 1;
         const size_t count = fread(bytes, 1, sizeof bytes, file);
         (void)fclose(file);
-        replay(bytes, count, VARIANTS / (size_t)files + 1);
+        replay(bytes, count, variants);
     }
     free(entries);
     printf("%d files\n", files);

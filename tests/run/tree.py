@@ -8,7 +8,7 @@ The last line on standard error: "tree: MOST bytes of PROCESSES, SAMPLES samples
 managed pages, compressed stores and tables of all processes ever took at a time, pages that several share counted once
 (Pss), the most processes that were managed at a time, how often there was something to measure, and the most that
 managed pages alone took (with UFFDIO_MOVE, which tells the arena). All are stopped while they are looked at, so that
-nothing moves meanwhile. A process that has its memory in common with another, as from vfork to execve, is not counted.
+nothing moves meanwhile. Memory that two processes have in common, as from vfork to execve, is counted once.
 """
 import ctypes
 import os
